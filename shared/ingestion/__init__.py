@@ -1,0 +1,1 @@
+"""Use cases that move data from a source to its landing zone."""

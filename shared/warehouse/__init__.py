@@ -1,0 +1,1 @@
+"""Use cases that move committed objects through a stage and its checks into a table."""
