@@ -1,0 +1,62 @@
+# The front door. `make` alone lists the verbs; each of them first makes what it needs.
+#
+#   PYTHON=python3.13 make setup     with another Python than `python3` (3.11 to 3.13)
+#   make test ARGS="-k landing -x"   arguments for pytest, the demo or the benchmarks
+
+ARGS ?=
+
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench lock clean
+
+# An environment that is active in the calling shell must not become part of this one.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+
+# Written last by .ci/setup, so it is there only when the environment is complete.
+READY := .venv/.ready
+
+# A Python that is asked for by name replaces an environment that was made with another one.
+ifdef PYTHON
+export PYTHON
+ifneq ($(wildcard $(READY)),)
+ASKED := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+FOUND := $(shell sed -n 's/^version[a-z_]* *= *\([0-9]*\.[0-9]*\).*/\1/p' .venv/pyvenv.cfg | head -n 1)
+ifneq ($(ASKED),$(FOUND))
+.PHONY: $(READY)
+endif
+endif
+endif
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r verb text; do printf '  make %-8s %s\n' "$$verb" "$$text"; done
+
+setup: $(READY) ## install the locked dependencies into .venv (does nothing when they are there)
+
+demo: $(READY) ## run the tour: a source, a landing zone and a warehouse on this machine
+	@.venv/bin/python -m src.demo $(ARGS)
+
+test: $(READY) ## run the tests and the doctests
+	@.venv/bin/python -m pytest $(ARGS)
+
+lint: $(READY) ## check style, types, imports between rooms, and templates
+	@sh .ci/lint
+
+format: $(READY) ## put the code into its standard form
+	@.venv/bin/ruff check --quiet --fix-only .
+	@.venv/bin/ruff format --quiet .
+
+bench: $(READY) ## measure, and compare with what was measured before
+	@.venv/bin/python -m benchmarks $(ARGS)
+
+lock: $(READY) ## resolve Pipfile again and write Pipfile.lock
+	@sh .ci/setup lock
+
+clean: ## remove caches, reports and builds (ALL=1: the environments too)
+	@rm -rf .coverage .coverage.* coverage.xml htmlcov build dist .hypothesis .import_linter_cache .mypy_cache \
+	  .pytest_cache .ruff_cache .schemathesis
+	@find . -name '.?*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+	@if [ -n "$(ALL)" ]; then rm -rf .venv .venv-tools; fi
+
+$(READY): Pipfile.lock .ci/setup
+	@sh .ci/setup
