@@ -32,6 +32,7 @@ help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r verb text; do printf '  make %-8s %s\n' "$$verb" "$$text"; done
 
 setup: $(READY) ## install the locked dependencies into .venv (does nothing when they are there)
+	@:
 
 demo: $(READY) ## run the tour: a source, a landing zone and a warehouse on this machine
 	@.venv/bin/python -m src.demo $(ARGS)
