@@ -1,0 +1,155 @@
+"""Takes secrets out of texts, URLs and headers before they reach a log, an error, an alert or a commit.
+
+Two nets, one behind the other: values that are known to be secret (learned when they are read), in each spelling in
+which they travel; and shapes that look secret whoever made them: user-info and signatures in URLs, `Authorization`
+headers, JSON Web Tokens, AWS key ids, private keys. Page tokens and cursors stay readable, for debugging.
+
+>>> Redactor(["hunter22"]).text("GET https://me:pw@api.test/x?page_token=7&api_key=a1b2 said hunter22")
+'GET https://***@api.test/x?page_token=7&api_key=*** said ***'
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Mapping
+from threading import Lock
+from urllib.parse import quote, quote_plus, unquote
+
+MASK = "***"
+SHORTEST = 4
+"""Known values shorter than this are not searched for: they would turn every text into masks."""
+
+_TELLTALE = (
+    *(
+        "token",
+        "secret",
+        "password",
+        "passwd",
+        "passphrase",
+        "apikey",
+        "accesskey",
+        "privatekey",
+        "signature",
+    ),
+    *("credential", "authorization", "sessionid", "jwt", "assertion", "googleaccessid"),
+)
+_EXACT = frozenset(
+    (
+        "sig",
+        "key",
+        "auth",
+        "pwd",
+        "pass",
+        "policy",
+        "keypairid",
+        "bearer",
+        "cookie",
+        "setcookie",
+        "hmac",
+        "sid",
+    )
+)
+_PAGING = frozenset(
+    ("pagetoken", "nexttoken", "nextpagetoken", "prevpagetoken", "continuationtoken", "synctoken", "cursor")
+)
+
+_USERINFO = re.compile(r"(?<=://)[^/?#\s\"'<>\\]*@")
+_PARAMETER = re.compile(r"(?P<before>^|[?&;\s\"'(,{])(?P<name>[\w.%\-\[\]]{2,64})=(?P<value>[^&\s\"'<>#;]+)")
+_FIELD = re.compile(
+    r"(?P<before>(?P<quote>[\"']?)\b(?P<name>[\w\-]{2,64})(?P=quote)\s*:\s*)"
+    r"(?P<value>\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?|(?:(?:Bearer|Basic|Token|Digest)\s+)?[^\s,;\"'}\]]+)",
+    re.IGNORECASE,
+)
+_SCHEME = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=\-]{8,}", re.IGNORECASE)
+_SHAPES = re.compile(
+    r"\beyJ[A-Za-z0-9_\-]{5,}\.[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]*)?"  # JSON Web Token
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"  # AWS access key id
+    r"|\bxox[abposr]-[A-Za-z0-9\-]{8,}|\bgh[pousr]_[A-Za-z0-9]{20,}"  # Slack, GitHub
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+)
+
+
+def looks_secret(name: str) -> bool:
+    """Whether a query parameter, a header or a field of this name holds a secret.
+
+    >>> [looks_secret(n) for n in ("X-Amz-Signature", "api_key", "next_token", "limit")]
+    [True, True, False, False]
+    """
+    plain = re.sub(r"[^a-z0-9]", "", unquote(name).lower())
+    return plain not in _PAGING and (plain in _EXACT or any(tale in plain for tale in _TELLTALE))
+
+
+class Redactor:
+    """Knows secret values and masks them; safe to share between threads. It never shows what it knows."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        self._lock = Lock()
+        self._known: frozenset[str] = frozenset()
+        self._pattern: re.Pattern[str] | None = None
+        self.learn(*values)
+
+    def __repr__(self) -> str:
+        return f"Redactor({len(self._known)} values)"
+
+    def learn(self, *values: str) -> None:
+        """Mask these values from now on, also percent-encoded, as base64 and inside JSON text."""
+        fresh = {v for v in values if v and len(v) >= SHORTEST} - self._known
+        if not fresh:
+            return
+        with self._lock:
+            self._known |= fresh
+            spellings = {s for value in self._known for s in _spellings(value) if len(s) >= SHORTEST}
+            longest_first = sorted(spellings, key=lambda s: (-len(s), s))
+            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+
+    def reveals(self, text: str) -> bool:
+        """Whether a known value occurs in the text in any spelling."""
+        return self._pattern is not None and self._pattern.search(text) is not None
+
+    def text(self, text: str) -> str:
+        """The text with all that is or looks secret masked."""
+        if self._pattern is not None:
+            text = self._pattern.sub(MASK, text)
+        text = _SHAPES.sub(MASK, text)
+        text = _USERINFO.sub(f"{MASK}@", text)
+        text = _PARAMETER.sub(_masked_value, text)
+        text = _FIELD.sub(_masked_field, text)
+        return _SCHEME.sub(rf"\1 {MASK}", text)
+
+    def url(self, url: str) -> str:
+        """The URL with user-info, secret-looking parameters and known values masked."""
+        return self.text(url)
+
+    def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """The headers with the values of secret-looking names masked and all others treated as text."""
+        return {name: MASK if looks_secret(name) else self.text(value) for name, value in headers.items()}
+
+
+def _masked_value(found: re.Match[str]) -> str:
+    if not looks_secret(found["name"]):
+        return found[0]
+    return f"{found['before']}{found['name']}={MASK}"
+
+
+def _masked_field(found: re.Match[str]) -> str:
+    if not looks_secret(found["name"]):
+        return found[0]
+    quotation = found["value"][0] if found["value"][0] in "\"'" else ""
+    return f"{found['before']}{quotation}{MASK}{quotation}"
+
+
+def _spellings(value: str) -> set[str]:
+    raw = value.encode("utf-8", "surrogatepass")
+    coded = {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()}
+    stripped = {text.rstrip("=") for text in coded}
+    quoted = {quote(raw, safe=""), quote(raw), quote_plus(raw)}
+    return {
+        value,
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        *coded,
+        *stripped,
+        *quoted,
+    }
