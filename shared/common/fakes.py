@@ -1,6 +1,6 @@
 """In-memory stand-ins for the doors of `ports`: they ship with the product, so that tests patch nothing.
 
-They keep what the real ones promise and nothing more; `tests/shared/landing` runs one suite against all stores.
+They keep what the real ones promise and nothing more; one suite of tests holds all stores together.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The fakes keep what the doors promise; the stores are held together by tests/shared/landing/test_stores.py."""
+"""The fakes keep what the doors promise; the store passes the suite of all stores."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from shared.common.errors import Misconfigured
 from shared.common.fakes import START, DictSecrets, FakeClock, FixedDeadline, MemoryStore
 from shared.common.ports import Clock, Deadline, ObjectStore, Secrets
+from tests.shared.landing.store_suite import ListingSuite, StoreSuite
 
 
 def test_the_fakes_fit_their_doors() -> None:
@@ -69,3 +70,11 @@ def test_the_memory_store_counts_its_calls() -> None:
 
     assert store.calls == {"put_new": 1, "head": 2}
     assert store.url("a") == "memory:///a"
+
+
+class TestMemoryStore(StoreSuite, ListingSuite):
+    fresh_now = False
+
+    @pytest.fixture
+    def store(self) -> MemoryStore:
+        return MemoryStore()
