@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -89,6 +90,7 @@ class Settings(BaseSettings):
         None, description="Secret. Bot token (xoxb-…) for alerts; without it alerts are only logged."
     )
     slack_channel: str | None = Field(None, description="The channel that alerts go to, as a name or an id.")
+    slack_api_url: str | None = Field(None, description="Slack's API, where a proxy stands before it.")
     landing_url: str = Field(
         default_factory=_landing,
         description="The landing zone: file:///folder or s3://bucket/prefix. "
@@ -117,7 +119,7 @@ class Settings(BaseSettings):
             raise ValueError("expected the bare name of a bucket: 3 to 63 of a-z, 0-9, . and -")
         return value
 
-    @field_validator("api_endpoint")
+    @field_validator("api_endpoint", "slack_api_url")
     @classmethod
     def _is_http(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"https?://[^/\s@]+(/\S*)?", value):
@@ -192,6 +194,8 @@ def configure(
     for secret in (settings.api_key, settings.slack_token):
         if secret is not None:
             learn(secret.get_secret_value())
+    if password := urlsplit(settings.warehouse_url).password:
+        learn(unquote(password))
     return Configuration(
         settings, LayeredSecrets(os.environ, written, manager=manager, without=without, learn=learn)
     )

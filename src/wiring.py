@@ -1,13 +1,21 @@
-"""Opens what the settings name: the landing zone and the warehouse. Adapters are imported when they are chosen."""
+"""Opens what the settings name: landing zone, telemetry. Adapters are imported when they are chosen."""
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from shared.common.clock import SystemClock
 from shared.common.errors import unknown
 from shared.common.ports import Clock, ObjectStore
+from shared.common.redaction import Redactor
+
+if TYPE_CHECKING:
+    from shared.telemetry.handler import Telemetry
+    from src.config import Settings
 
 
 def open_store(url: str, *, clock: Clock | None = None) -> ObjectStore:
@@ -23,3 +31,39 @@ def open_store(url: str, *, clock: Clock | None = None) -> ObjectStore:
 
             return S3Store(parts.netloc, parts.path.strip("/"), clock=clock or SystemClock())
     raise unknown("kind of landing zone", parts.scheme, ["file", "s3"], setting="LANDING_URL")
+
+
+def open_telemetry(settings: Settings, *, redactor: Redactor, clock: Clock | None = None) -> Telemetry:
+    """How this process tells what it does.
+
+    In Lambda: JSON lines and metrics on stdout, and what libraries log in the same form. Elsewhere: readable lines on
+    stderr and no metrics. Alerts go to Slack where SLACK_TOKEN and SLACK_CHANNEL are set, else to the log.
+    """
+    from shared.telemetry.alerting import LogAlerts, SlackAlerts
+    from shared.telemetry.handler import Telemetry
+    from shared.telemetry.logging import open_log
+    from shared.telemetry.metrics import Metrics, to_stdout
+
+    clock = clock or SystemClock()
+    in_lambda = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+    log = open_log(
+        settings.app_name,
+        redactor=redactor,
+        level=settings.log_level,
+        as_json=in_lambda,
+        stream=sys.stdout if in_lambda else sys.stderr,
+        libraries=in_lambda,
+    )
+    metrics = Metrics(settings.app_name, clock=clock, write=to_stdout if in_lambda else None)
+    if not (settings.slack_token and settings.slack_channel):
+        return Telemetry(log, metrics, LogAlerts(log), redactor)
+    slack = SlackAlerts(
+        settings.slack_token.get_secret_value(),
+        settings.slack_channel,
+        log=log,
+        redact=redactor.text,
+        clock=clock,
+        footer=f"{settings.app_name}, {settings.environment}",
+        base_url=settings.slack_api_url and settings.slack_api_url.rstrip("/") + "/",
+    )
+    return Telemetry(log, metrics, slack, redactor)

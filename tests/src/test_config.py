@@ -182,10 +182,12 @@ class TestSecrecy:
         assert settings.api_key is not None
         assert settings.api_key.get_secret_value() == "key-123"
 
-    def test_the_password_of_a_warehouse_is_not_in_the_repr(self) -> None:
-        os.environ["WAREHOUSE_URL"] = "postgresql://u:pw@h/d"
+    def test_the_password_of_a_warehouse_is_learned_and_not_in_the_repr(self) -> None:
+        learned: list[str] = []
+        os.environ["WAREHOUSE_URL"] = "postgresql://u:p%20w@h/d"
 
-        assert "pw@" not in repr(configure().settings)
+        assert "p%20w" not in repr(configure(learn=learned.append).settings)
+        assert learned == ["p w"]
 
 
 class TestEnvExample:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -37,3 +38,45 @@ def test_a_folder_needs_no_boto3() -> None:
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
         == "False\n"
     )
+
+
+TELL = """
+import logging, os
+from src.config import configure
+from src.wiring import open_telemetry
+from shared.common.redaction import Redactor
+from shared.telemetry.alerting import Alert, Severity
+from shared.telemetry.metrics import Figures
+redactor = Redactor()
+telemetry = open_telemetry(configure(learn=redactor.learn).settings, redactor=redactor)
+telemetry.metrics.add("recurly", "accounts", Figures(rows=1))
+telemetry.log.info("done " + os.environ["API_KEY"])
+logging.getLogger("urllib3").warning("library")
+telemetry.metrics.flush()
+print(type(telemetry.alerts).__name__)
+"""
+
+
+def told(tmp_path: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    environ = {"PYTHONPATH": str(ROOT), "API_KEY": "hunter22", "APP_NAME": "sluice", **environ}
+    command = [sys.executable, "-c", TELL]
+    return subprocess.run(command, cwd=tmp_path, env=environ, check=True, capture_output=True, text=True)
+
+
+def test_in_lambda_logs_and_metrics_are_json_on_stdout(tmp_path: Path) -> None:
+    out = told(tmp_path, AWS_LAMBDA_FUNCTION_NAME="ingest").stdout.splitlines()
+
+    lines = [json.loads(line) for line in out[:-1]]
+    assert sorted(str(line.get("message", line.get("rows"))) for line in lines) == [
+        "[1.0]",
+        "done ***",
+        "library",
+    ]
+    assert out[-1] == "LogAlerts"
+
+
+def test_elsewhere_logs_are_readable_on_stderr_and_stdout_is_the_results(tmp_path: Path) -> None:
+    answer = told(tmp_path, SLACK_TOKEN="xoxb-1", SLACK_CHANNEL="#data")
+
+    assert answer.stdout == "SlackAlerts\n"
+    assert answer.stderr.splitlines()[0].endswith("INFO     done ***")
