@@ -1,0 +1,155 @@
+"""`sluice status`: where every stream stands, and what the warehouse still lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shared.common.errors import SluiceError
+from src.cli.app import json_option, verb
+from src.cli.outcome import exit_code
+from src.cli.screen import Screen, spoken, table
+
+if TYPE_CHECKING:
+    from shared.landing.commit import Commit
+    from shared.landing.log import CommitLog
+    from src.workplace import Workplace
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A stream's last commit, and how far the warehouse is behind it.
+
+    `rows` and `rejected` are those of the last run, `age` is in seconds. `lag` counts commits and `lag_rows` their
+    rows; both are None when the warehouse cannot say.
+    """
+
+    source: str
+    stream: str
+    sequence: int = 0
+    run: str = ""
+    kind: str = ""
+    cursor: Any = None
+    committed_at: str = ""
+    age: float | None = None
+    rows: int = 0
+    rejected: int = 0
+    unfinished: bool = False
+    lag: int | None = None
+    lag_rows: int | None = None
+
+
+@verb(
+    "status",
+    "sluice status",
+    "sluice status recurly",
+    "sluice status --json | jq '.streams[] | select(.unfinished)'",
+)
+@click.argument("source", required=False)
+@json_option
+@click.pass_context
+def status(context: click.Context, source: str | None) -> None:
+    """Show for each stream: cursor, last commit and its age, rows of the last run, lag of the warehouse."""
+    from src.workplace import Workplace, source_files
+
+    screen: Screen = context.obj
+    place = Workplace.open()
+    screen.redactor = place.redactor
+    found: list[Standing] = []
+    errors: list[SluiceError] = []
+    for name in [source] if source else source_files():
+        try:
+            found.extend(_standings(place, name, screen))
+        except SluiceError as error:
+            if source:
+                raise
+            errors.append(error.at(source=name))
+    shown = [one for one in found if one.sequence or source]
+    rows = [_row(one) for one in shown]
+    head = ("stream", "commit", "age", "rows", "rejected", "lag", "cursor", "")
+    screen.say(
+        table(rows, head=head, right=[1, 2, 3, 4, 5]) if rows else "nothing has landed yet: sluice run SOURCE"
+    )
+    for failed in errors:
+        screen.fail(failed)
+    screen.answer({"streams": [asdict(one) for one in found], "errors": [str(error) for error in errors]})
+    context.exit(exit_code(errors, others=found))
+
+
+def _standings(place: Workplace, name: str, screen: Screen) -> Iterator[Standing]:
+    from src.loading import landed_streams, positions
+
+    source = place.source(name)
+    landed = landed_streams(place.store, name)
+    streams = list(dict.fromkeys([*source.spec.streams, *landed]))
+    try:
+        loaded: dict[str, int] | None = positions(place, source, landed)
+    except SluiceError as error:
+        screen.fail(error, label="warning: the lag is not known")
+        loaded = None
+    for stream in streams:
+        yield _standing(place, name, stream, landed=stream in landed, loaded=loaded)
+
+
+def _standing(
+    place: Workplace, source: str, stream: str, *, landed: bool, loaded: dict[str, int] | None
+) -> Standing:
+    from shared.common.instants import parse_instant
+    from shared.landing.log import CommitLog
+
+    log = CommitLog(place.store, source, stream, place.clock)
+    head = log.latest() if landed else None
+    if head is None:
+        return Standing(source, stream, lag=0, lag_rows=0)
+    draft = head.draft
+    run = list(_of_run(log, head))
+    behind = None if loaded is None else max(0, head.sequence - loaded.get(stream, 0))
+    pending = (
+        None if behind is None else sum(commit.draft.rows for commit in log.since(head.sequence - behind))
+    )
+    return Standing(
+        source,
+        stream,
+        sequence=head.sequence,
+        run=draft.run,
+        kind=draft.kind,
+        cursor=draft.cursor,
+        committed_at=head.committed_at,
+        age=(place.clock.now() - parse_instant(head.committed_at)).total_seconds(),
+        rows=sum(commit.draft.rows for commit in run),
+        rejected=sum(commit.draft.rejected for commit in run),
+        unfinished=draft.resume is not None,
+        lag=behind,
+        lag_rows=pending,
+    )
+
+
+def _of_run(log: CommitLog, head: Commit) -> Iterator[Commit]:
+    """The commits of the last run, the newest first."""
+    commit = head
+    while commit.draft.run == head.draft.run:
+        yield commit
+        if commit.sequence == 1:
+            return
+        commit = log.read(commit.sequence - 1)
+
+
+def _row(one: Standing) -> tuple[str, ...]:
+    name = f"{one.source}.{one.stream}"
+    if not one.sequence:
+        return (name, "-", "-", "-", "-", "-", "-", "never run")
+    lag = "?" if one.lag is None else "0" if not one.lag else f"{one.lag} ({one.lag_rows:,} rows)"
+    cursor = one.cursor.get("date", "") if isinstance(one.cursor, dict) else one.cursor
+    return (
+        name,
+        str(one.sequence),
+        spoken(one.age or 0.0),
+        f"{one.rows:,}",
+        f"{one.rejected:,}",
+        lag,
+        "-" if cursor is None else str(cursor),
+        "unfinished" if one.unfinished else one.kind if one.kind != "data" else "",
+    )

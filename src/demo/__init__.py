@@ -1,0 +1,1 @@
+"""The tour that `make demo` runs: a simulated API, a landing zone and a warehouse on this machine."""
