@@ -34,6 +34,9 @@ def parser() -> argparse.ArgumentParser:
         "--exports-late", type=int, default=0, help="so many times the newest exports are not ready"
     )
     parser.add_argument(
+        "--link-seconds", type=int, default=3600, help="so long a link to an export file lives"
+    )
+    parser.add_argument(
         "--no-nulls", action="store_true", help="leave unset fields out instead of sending null"
     )
     parser.add_argument("--state", type=Path, help="file that keeps the days lived over a restart")
@@ -47,6 +50,7 @@ def main(arguments: list[str]) -> int:
         nulls=not chosen.no_nulls,
         missing=frozenset(filter(None, chosen.without.split(","))),
         exports_late=chosen.exports_late,
+        link_seconds=chosen.link_seconds,
     )
     world = World(seed=chosen.seed, scale=chosen.scale, today=chosen.today)
     stop = threading.Event()

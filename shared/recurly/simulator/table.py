@@ -172,6 +172,6 @@ def read_cursor(text: str) -> Place:
     if len(digits) != 14 or not (
         digits.isascii() and digits.isdigit() and number.isascii() and number.isdigit()
     ):
-        raise ValueError(text)
+        raise ValueError(f"not a cursor: {text}")
     d = digits
     return f"{d[:4]}-{d[4:6]}-{d[6:8]}T{d[8:10]}:{d[10:12]}:{d[12:]}Z", int(number)
