@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     warehouse_url: str = Field(
         default_factory=_warehouse,
         repr=False,  # it may hold a password
-        description="The warehouse: duckdb:///file. By default ./.sluice/warehouse.duckdb.",
+        description="The warehouse: duckdb:///file or duckdb:////absolute/file. By default ./.sluice/warehouse.duckdb.",
     )
 
     @field_validator("environment", mode="before")

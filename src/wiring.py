@@ -1,4 +1,4 @@
-"""Opens what the settings name: landing zone, telemetry. Adapters are imported when they are chosen."""
+"""Opens what the settings name: landing zone, warehouse, telemetry. Adapters are imported when they are chosen."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from shared.common.clock import SystemClock
-from shared.common.errors import unknown
+from shared.common.errors import Misconfigured, unknown
 from shared.common.ports import Clock, ObjectStore
 from shared.common.redaction import Redactor
 
 if TYPE_CHECKING:
     from shared.telemetry.handler import Telemetry
+    from shared.warehouse.ports import Warehouse
     from src.config import Settings
 
 
@@ -31,6 +32,26 @@ def open_store(url: str, *, clock: Clock | None = None) -> ObjectStore:
 
             return S3Store(parts.netloc, parts.path.strip("/"), clock=clock or SystemClock())
     raise unknown("kind of landing zone", parts.scheme, ["file", "s3"], setting="LANDING_URL")
+
+
+def open_warehouse(url: str, *, clock: Clock | None = None) -> Warehouse:
+    """The warehouse at `duckdb:///file`, `duckdb:////absolute/file` or `duckdb:///:memory:`.
+
+    Raises `Misconfigured` for any other URL, which is not shown, as it may hold a password.
+    """
+    scheme, _, rest = url.partition("://")
+    match scheme:
+        case "duckdb" if len(rest) > 1 and rest.startswith("/"):
+            from shared.warehouse.duckdb_file import DuckDB
+
+            return DuckDB(rest[1:], clock=clock or SystemClock())
+        case "duckdb":
+            raise Misconfigured(
+                "the DuckDB URL names no file",
+                hint="write duckdb:///file, or duckdb:////absolute/file",
+                setting="WAREHOUSE_URL",
+            )
+    raise unknown("kind of warehouse", scheme, ["duckdb"], setting="WAREHOUSE_URL")
 
 
 def open_telemetry(settings: Settings, *, redactor: Redactor, clock: Clock | None = None) -> Telemetry:

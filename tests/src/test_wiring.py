@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from shared.common.errors import Misconfigured
-from src.wiring import open_store
+from shared.warehouse.ports import Disposition, TableSpec
+from src.wiring import open_store, open_warehouse
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,6 +30,48 @@ def test_an_s3_url_opens_a_bucket_without_asking_it() -> None:
 def test_any_other_url_is_refused() -> None:
     with pytest.raises(Misconfigured, match='unknown kind of landing zone "gs"'):
         open_store("gs://bucket")
+
+
+def test_a_duckdb_url_opens_a_file_relative_to_here_or_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    table = TableSpec("s", "t", disposition=Disposition.APPEND)
+    for url in ("duckdb:///here/a.duckdb", f"duckdb:///{tmp_path}/there/b.duckdb"):
+        with open_warehouse(url).session(table) as session:
+            assert session.query("SELECT 1") == [(1,)]
+
+    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.duckdb")) == [
+        "here/a.duckdb",
+        "there/b.duckdb",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("postgresql://u:hunter22@h/d", 'unknown kind of warehouse "postgresql"'),
+        ("duckdb://", "the DuckDB URL names no file"),
+        ("duckdb:///", "the DuckDB URL names no file"),
+    ],
+)
+def test_any_other_warehouse_is_refused_without_showing_its_url(url: str, message: str) -> None:
+    with pytest.raises(Misconfigured, match=message) as caught:
+        open_warehouse(url)
+
+    assert "hunter22" not in str(caught.value)
+
+
+def test_wiring_and_telemetry_load_nothing_heavy() -> None:
+    heavy = ["boto3", "duckdb", "pydantic_settings", "slack_sdk", "snowflake", "sqlalchemy", "yaml"]
+    code = (
+        f"import sys, src.wiring, shared.telemetry.handler; print([m for m in {heavy} if m in sys.modules])"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+
+    assert answer.stdout == "[]\n"
 
 
 def test_a_folder_needs_no_boto3() -> None:
