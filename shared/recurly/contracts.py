@@ -2,7 +2,7 @@
 
     python -m shared.recurly.contracts ../shared/data/recurly-openapi-v2021-02-25.yaml src/recurly/contracts
 
-What carries over: names, types and the date-time format. What does not: prose; lengths, patterns and ranges, which the
+What carries over: names, types and the date-time and decimal formats; amounts are decimals, so that money adds up. What does not: prose; lengths, patterns and ranges, which the
 live API does not promise to keep; enums, because the API adds values without notice (they become plain strings). The
 content model is open. The file marks nothing as nullable while the live API answers null for whatever is not set, so
 everything but the key and the cursor may be null. A component inside itself, or deeper than four components, is cut to
@@ -25,6 +25,7 @@ from shared.recurly.streams import LISTINGS, VERSION, Listing
 Schema = dict[str, Any]
 
 _REF = "#/components/schemas/"
+_RATIOS = frozenset({"rate", "proration_rate", "gateway_response_time"})  # as many digits as they like
 _DEPTH = 4  # enough for an invoice's line item's tax's details; below, a subscription would weigh 230 KB
 
 
@@ -89,6 +90,8 @@ def _fields(components: Mapping[str, Any], schema: Mapping[str, Any], path: tupl
             fields.update(_fields(components, part, path))
     for name, inner in schema.get("properties", {}).items():
         fields[name] = _nullable(components, inner, path)
+        if inner.get("format") == "float" and name not in _RATIOS:
+            fields[name]["format"] = "decimal"
     return fields
 
 
@@ -106,8 +109,10 @@ def _convert(components: Mapping[str, Any], schema: Mapping[str, Any], path: tup
         case "array":
             return {"type": "array", "items": _convert(components, schema["items"], path)}
         case "string":
-            keeps_format = schema.get("format") == "date-time"
-            return {"type": "string", "format": "date-time"} if keeps_format else {"type": "string"}
+            form = schema.get("format")
+            return (
+                {"type": "string", "format": form} if form in ("date-time", "decimal") else {"type": "string"}
+            )
         case "integer" | "number" | "boolean" as kind:
             return {"type": kind}
         case _:
