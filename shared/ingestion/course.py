@@ -1,0 +1,216 @@
+"""Puts the run of one stream together: how its windows are walked, sifted, written and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+
+from shared.common.errors import Misconfigured, Refused, Transient
+from shared.common.formats import Csv, Format, JsonLines, Nested
+from shared.common.masks import Hash, masking
+from shared.contracts.contract import Contract
+from shared.contracts.flat import flat_columns
+from shared.contracts.page import PageChecker
+from shared.ingestion.follow import following
+from shared.ingestion.lane import Course
+from shared.ingestion.plan import plan
+from shared.ingestion.progress import Progress, Spot, Value
+from shared.ingestion.request import first_request
+from shared.ingestion.session import Session, Watch
+from shared.ingestion.sieve import Sieve, hook, instant
+from shared.ingestion.spec import Stream
+from shared.ingestion.stream import Passage, StreamReport, StreamRun
+from shared.ingestion.template import Record, fill, lookup
+from shared.ingestion.walk import Family, Fetch, Step, children, pages
+from shared.ingestion.window import TimeFormat, Window
+from shared.landing.commit import Commit
+from shared.landing.writer import Landing
+from shared.rest.client import Client
+from shared.rest.tally import Tally
+
+
+def run_stream(session: Session, name: str, watch: Watch) -> StreamReport:
+    """Run one stream of the session's source; what happened, also an error, is in the report."""
+    assembly = Assembly(session, name, session.source.spec.streams[name], Tally(), watch)
+    return StreamRun(name, assembly.passage()).run()
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """The pieces of one stream's run, made from what its file says."""
+
+    session: Session
+    name: str
+    stream: Stream
+    tally: Tally
+    watch: Watch
+
+    @property
+    def client(self) -> Client:
+        return self.session.scoped(self.name, self.tally)
+
+    def passage(self) -> Passage:
+        session, stream = self.session, self.stream
+        landing = Landing(session.tools.store, session.source.name, self.name, session.tools.clock)
+        contract = session.source.contracts.get(self.name)
+        numbers = count()
+        incremental = stream.incremental
+        lanes = 1 if incremental is None or incremental.window is None else incremental.concurrency
+
+        def begin(latest: Commit | None = None) -> Progress:
+            return plan(stream, latest, ask=session.ask, now=session.tools.clock.now(), run=session.run)
+
+        return Passage(
+            log=landing.log,
+            course=lambda run: self.course(run, landing, next(numbers)),
+            plan=begin,
+            afresh=begin,
+            by_value=incremental is not None and incremental.by == "value",
+            lanes=min(lanes, session.source.spec.rate_limit.concurrency),
+            monotonic=session.tools.clock.monotonic,
+            calls=lambda: (self.tally.api_calls, self.tally.retries),
+            count=self.count,
+            max_rejected=stream.max_rejected,
+            contract=None if contract is None else contract.digest,
+            file_format=stream.file_format,
+            code_version=session.tools.code_version,
+            moved=self.watch,
+        )
+
+    def course(self, run: StreamRun, landing: Landing, lane: int) -> Course:
+        """What one lane works with; checkers and encoders are not shared between threads."""
+        session, progress = self.session, run.progress
+        fetch = session.fetcher(self.client, self.stream, run.warn)
+        parts, rejects = count(), count()
+        return Course(
+            walk=lambda window, spot: self.walk(fetch, run, window, spot),
+            sieve=self.sieve(),
+            part=lambda: landing.part(
+                progress.run, progress.attempt, lane, next(parts), self.stream.file_format
+            ),
+            quarantine=lambda: landing.reject(progress.run, progress.attempt, lane, next(rejects)),
+            publish=run.publish,
+            progress=run.live,
+            stop=lambda: run.stopping.is_set() or session.stop(),
+            monotonic=session.tools.clock.monotonic,
+            restart=self.restart,
+            part_size=self.stream.part_size,
+            commit_every=self.stream.commit_every.total_seconds(),
+        )
+
+    def walk(self, fetch: Fetch, run: StreamRun, window: Window, spot: Spot) -> Iterator[Step]:
+        """The pages of a window from a spot on."""
+        spec, stream = self.session.source.spec, self.stream
+        if stream.parent is None:
+            value = run.progress.value
+            first = spot.request or first_request(spec, stream, window=window, value=value, name=self.name)
+            return pages(fetch, stream.pagination, first, stream=self.name, spot=spot)
+        parent = spec.streams[stream.parent.stream]
+        narrowed = window if stream.parent.changed_only else Window()
+        first = spot.parent or first_request(spec, parent, window=narrowed, name=stream.parent.stream)
+        parents = pages(
+            self.session.fetcher(self.client, parent, run.warn),
+            parent.pagination,
+            first,
+            stream=stream.parent.stream,
+        )
+        family = self.family(parent, window, narrowed)
+        return children(fetch, stream.pagination, parents, family=family, start=spot)
+
+    def family(self, parent: Stream, window: Window, narrowed: Window) -> Family:
+        """How the parents' records become requests of this stream."""
+        spec, stream, own = self.session.source.spec, self.stream, self.stream.parent
+        assert own is not None
+        times = _times(parent) if own.changed_only else None
+
+        def keep(record: Record) -> bool:
+            cursor = lookup(record, parent.cursor_field) if parent.cursor_field else None
+            return times is None or narrowed.holds(instant(cursor, times))
+
+        return Family(
+            request=lambda record: first_request(spec, stream, window=window, parent=record, name=self.name),
+            key=lambda record: fill(stream.path, stream.placeholders(), record, stream=self.name),
+            include=own.include,
+            each=own.each,
+            keep=keep,
+            stream=self.name,
+            ahead=max(1, spec.rate_limit.concurrency // 2),
+        )
+
+    def sieve(self) -> Sieve:
+        stream, source = self.stream, self.session.source
+        contract = source.contracts.get(self.name)
+        steps = [hook(source.hooks[stream.map])] if stream.map is not None else []
+        steps += [
+            following(source.spec, stream, rest, client=self.client, name=self.name) for rest in stream.follow
+        ]
+
+        def complete(record: bytes) -> bytes | None:
+            whole: bytes | None = record
+            for step in steps:
+                whole = step(whole) if whole is not None else None
+            return whole
+
+        return Sieve(
+            checker=PageChecker(contract, key_fields=stream.primary_key, cursor_field=stream.cursor_field),
+            encoder=encoder_for(stream, contract),
+            keyed=bool(stream.primary_key),
+            times=_times(stream),
+            complete=complete if steps else None,
+            mask=self.mask(),
+        )
+
+    def mask(self) -> Callable[[bytes], bytes] | None:
+        """What hides the masked columns; the key of the hashes is a secret, fetched only where there is a hash."""
+        masks = self.stream.mask
+        if not masks:
+            return None
+        hashed = any(isinstance(mask, Hash) for mask in masks.values())
+        secrets, name = self.session.tools.secrets, self.session.source.spec.mask_key
+        return masking(masks, key=secrets.get(name).encode() if hashed else b"")
+
+    def restart(self, window: Window, last: Value) -> Spot | None:
+        """Where to go on when the API has forgotten a page cursor: at the last time seen, or from the beginning.
+
+        From the beginning only where rows that land twice are merged; in between only where they come in time order.
+        """
+        stream, incremental = self.stream, self.stream.incremental
+        if stream.parent is None and incremental is not None and incremental.since and incremental.ascending:
+            at = instant(last, incremental.format) if incremental.by == "time" else None
+            if at is not None:
+                rest = Window(incremental.format.floor(at), window.until)
+                return Spot(first_request(self.session.source.spec, stream, window=rest, name=self.name))
+        return Spot() if stream.disposition == "merge" else None
+
+    def count(self, progress: Progress) -> int | None:
+        """The API's own count of the rows of a whole run; None where it has none."""
+        stream = self.stream
+        if stream.reconcile is None or stream.parent is not None or progress.held + progress.outside == 0:
+            return None
+        request = first_request(self.session.source.spec, stream, window=progress.whole, name=self.name)
+        try:
+            answer = self.client.head(request.with_params(**dict.fromkeys(stream.reconcile.without)))
+        except (Transient, Refused):
+            return None
+        said = answer.headers.get(stream.reconcile.header.lower(), "")
+        return int(said) if said.isdecimal() else None
+
+
+def encoder_for(stream: Stream, contract: Contract | None) -> Format:
+    """How the stream's records are written. A CSV file has the columns of the contract, in their order."""
+    if stream.format == "jsonl":
+        return JsonLines()
+    if contract is None:
+        raise Misconfigured(
+            "format csv needs to know the columns",
+            hint="give the stream a `contract` or `columns`, or take jsonl",
+        )
+    if stream.nested == "flatten":
+        return Csv(tuple(column.name for column in flat_columns(contract)), Nested.FLATTEN)
+    return Csv(tuple(column.name for column in contract.columns()))
+
+
+def _times(stream: Stream) -> TimeFormat | None:
+    incremental = stream.incremental
+    return None if incremental is None or incremental.by == "value" else incremental.format

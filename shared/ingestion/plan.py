@@ -1,0 +1,69 @@
+"""What a run of one stream has to do: go on with an unfinished run, or cover the range from the cursor to now.
+
+Pure: the last commit, what was asked for, and the time go in; a Progress comes out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from shared.common.errors import Misconfigured
+from shared.common.instants import format_instant, parse_instant
+from shared.ingestion.progress import Progress, Value
+from shared.ingestion.spec import Stream
+from shared.ingestion.window import Window
+from shared.landing.commit import Commit
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What the caller of a run wants: nothing (what is new), a range of its own, or everything again."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    full_refresh: bool = False
+
+    def __post_init__(self) -> None:
+        if self.since and self.until and self.since >= self.until:
+            raise Misconfigured(
+                f"the range is empty: since {format_instant(self.since)}, until {format_instant(self.until)}",
+                hint="since must lie before until",
+            )
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.since or self.until or self.full_refresh)
+
+
+def plan(stream: Stream, latest: Commit | None, *, ask: Ask, now: datetime, run: str) -> Progress:
+    """The progress to start from. A run that stopped before its end goes on, unless something else is asked for."""
+    if latest is not None and latest.draft.resume is not None and not ask.anything:
+        resumed = Progress.from_json(latest.draft.resume)
+        return replace(resumed, attempt=resumed.attempt + 1)
+    incremental = stream.incremental
+    if incremental is None or stream.disposition == "replace":
+        return Progress(run, 1, Window(), snapshot=stream.disposition == "replace", moves=False)
+    cursor = None if latest is None else latest.draft.cursor
+    if incremental.by == "value":
+        value = None if ask.full_refresh else cursor
+        return Progress(run, 1, Window(), value=value)
+    at = None if cursor is None else parse_instant(cursor)
+    since = ask.since
+    if since is None:
+        since = incremental.start if at is None or ask.full_refresh else at - incremental.look_back
+    until = ask.until or incremental.format.floor(now - incremental.lag)
+    contiguous = at is None or since is None or since <= at
+    return Progress(run, 1, Window(since, until), incremental.window, moves=contiguous)
+
+
+def cursor_after(progress: Progress, windows: list[Window], *, before: Value, by_value: bool) -> Value:
+    """The cursor that a commit of this progress carries. It never goes back: only `state rewind` does that."""
+    if not progress.moves:
+        return before
+    if by_value:
+        return progress.value
+    mark = progress.watermark(windows)
+    if mark is None or (before is not None and parse_instant(str(before)) >= parse_instant(mark)):
+        return before
+    return mark

@@ -1,0 +1,214 @@
+"""From a page to the bytes of a part: complete, validate, select, mask and encode its records.
+
+Records stay raw slices of the page from the wire to the file unless something has to change in them: the source's
+own digits, escapes and key order are what lands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+import orjson
+
+from shared.common.formats import Format
+from shared.common.instants import parse_instant
+from shared.contracts.page import PageChecker, PageVerdict, newest
+from shared.contracts.validate import Fault
+from shared.ingestion.progress import Value
+from shared.ingestion.window import TimeFormat, Window
+from shared.rest.message import Page
+
+Raws = Sequence[bytes]
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The keys and versions on a page, to know them again on the next one; after a stop only their digests are left."""
+
+    pairs: frozenset[Any] = frozenset()
+    digests: frozenset[str] = frozenset()
+
+    def repeats(self, pairs: Collection[Any]) -> bool:
+        """Whether any of these was here before, as a quick first look."""
+        if self.digests and any(digest(pair) in self.digests for pair in pairs):
+            return True
+        return not self.pairs.isdisjoint(pairs)
+
+    def holds(self, pair: Any) -> bool:
+        return pair in self.pairs or (bool(self.digests) and digest(pair) in self.digests)
+
+    def all_digests(self) -> tuple[str, ...]:
+        """Eight bytes for each, as hex, sorted: what a commit keeps."""
+        return tuple(sorted(self.digests | {digest(pair) for pair in self.pairs}))
+
+
+def digest(pair: Any) -> str:
+    return blake2b(repr(pair).encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """What became of a page.
+
+    `chunk` holds `rows` encoded records, `quarantine` one JSON line per rejected one. `outside` counts rows of a
+    neighbouring window, `repeated` rows that the page before held, too. `last` is the greatest cursor value landed.
+    """
+
+    chunk: bytes = b""
+    rows: int = 0
+    quarantine: bytes = b""
+    rejected: int = 0
+    outside: int = 0
+    repeated: int = 0
+    seen: Seen = field(default_factory=Seen)
+    last: Value = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sieve:
+    """How the records of one stream are treated, by one lane.
+
+    `complete` is called with each record and may return it with more in it (hooks, lists fetched in full), or None to
+    drop it. `mask` rewrites a record before anything of it is written anywhere. `times` is how the cursor is written
+    when windows of time bound the stream.
+    """
+
+    checker: PageChecker
+    encoder: Format
+    keyed: bool
+    times: TimeFormat | None
+    complete: Callable[[bytes], bytes | None] | None = None
+    mask: Callable[[bytes], bytes] | None = None
+
+    def sift(self, page: Page, *, window: Window, seen: Seen, included: Mapping[str, Any]) -> Sifted:
+        """Treat one page. `seen` is what the page before held."""
+        records: Raws = page.records
+        if not records:
+            return Sifted(seen=seen)
+        if included:
+            records = [include(record, included) for record in records]
+        if self.complete is not None:
+            records = [whole for record in records if (whole := self.complete(record)) is not None]
+        verdict = self.checker.check(records)
+        kept, cursors, outside = self._inside(verdict, window)
+        kept, seen, repeated = self._fresh(kept, seen)
+        accepted: Raws = verdict.accepted
+        chosen = accepted if len(kept) == len(accepted) else [accepted[index] for index, _ in kept]
+        if self.mask is not None:
+            chosen = [self.mask(record) for record in chosen]
+        return Sifted(
+            chunk=self.encoder.encode(chosen) if chosen else b"",
+            rows=len(chosen),
+            quarantine=b"".join(
+                self._quarantined(records[index], faults) for index, faults in verdict.rejected
+            ),
+            rejected=len(verdict.rejected),
+            outside=outside,
+            repeated=repeated,
+            seen=seen,
+            last=newest(cursors),
+        )
+
+    def _inside(
+        self, verdict: PageVerdict, window: Window
+    ) -> tuple[list[tuple[int, Any]], Sequence[Any], int]:
+        """The rows that belong to the window, as (place, key and version), and their cursors."""
+        count, cursors = len(verdict.accepted), verdict.cursors
+        keys = verdict.keys if self.keyed else [None] * count
+        pairs = list(enumerate(zip(keys, cursors, strict=True) if cursors else keys))
+        if self.times is None or not cursors or self._all_inside(cursors, window):
+            return pairs, cursors, 0
+        times = self.times
+        inside = [window.holds(instant(cursor, times)) for cursor in cursors]
+        kept = [pair for pair, holds in zip(pairs, inside, strict=True) if holds]
+        return kept, [c for c, holds in zip(cursors, inside, strict=True) if holds], count - len(kept)
+
+    def _all_inside(self, cursors: Sequence[Any], window: Window) -> bool:
+        """A quick yes for the usual page: times in one way of writing, whose text order is their order in time."""
+        if window.since is None and window.until is None:
+            return True
+        if not all(type(cursor) is str and cursor[-1:] == "Z" for cursor in cursors):
+            return False
+        if len({len(cursor) for cursor in cursors}) != 1:
+            return False
+        ends = (min(cursors), max(cursors))
+        return all(window.holds(instant(end, self.times)) for end in ends)
+
+    def _fresh(self, kept: list[tuple[int, Any]], seen: Seen) -> tuple[list[tuple[int, Any]], Seen, int]:
+        """The rows that neither the page before nor this one held already."""
+        if not self.keyed:
+            return kept, seen, 0
+        try:
+            pairs = frozenset(pair for _, pair in kept)
+        except TypeError:  # a key that is a list or an object: its text will do
+            kept = [(index, repr(pair)) for index, pair in kept]
+            pairs = frozenset(pair for _, pair in kept)
+        if len(pairs) == len(kept) and not seen.repeats(pairs):
+            return kept, Seen(pairs), 0
+        fresh, here = [], set()
+        for index, pair in kept:
+            if pair not in here and not seen.holds(pair):
+                fresh.append((index, pair))
+            here.add(pair)
+        return fresh, Seen(pairs), len(kept) - len(fresh)
+
+    def _quarantined(self, record: bytes, faults: Sequence[Fault]) -> bytes:
+        """One line of the quarantine: the reasons, and the record with its masked columns masked."""
+        reasons = [{"pointer": f.pointer, "keyword": f.keyword, "message": f.message} for f in faults]
+        text = bytes(record)
+        try:
+            shown = msgspec.Raw(self.mask(text) if self.mask is not None else _line(text))
+            return msgspec.json.encode({"reasons": reasons, "record": shown}) + b"\n"
+        except (ValueError, msgspec.MsgspecError):
+            # Not an object: its columns cannot be told apart, so nothing of it may be kept where some are masked.
+            held = None if self.mask is not None else text.decode("utf-8", "replace")
+            return orjson.dumps({"reasons": reasons, "text": held}) + b"\n"
+
+
+def _line(record: bytes) -> bytes:
+    """The record as one line; raises ValueError when it is not JSON."""
+    msgspec.json.decode(record, type=msgspec.Raw)
+    return b" ".join(record.splitlines()) if b"\n" in record or b"\r" in record else record
+
+
+def include(record: bytes, fields: Mapping[str, Any]) -> bytes:
+    """A record with more fields in front; a field of the same name that it has already is replaced.
+
+    >>> include(b'{"id": "n1"}', {"account_id": "a1"})
+    b'{"account_id":"a1","id":"n1"}'
+    """
+    own = {name: raw for name, raw in _fields.decode(record).items() if name not in fields}
+    return msgspec.json.encode({**fields, **own})
+
+
+def replace_field(record: bytes, name: str, value: bytes) -> bytes:
+    """A record with the JSON text of one top-level field replaced."""
+    return msgspec.json.encode({**_fields.decode(record), name: msgspec.Raw(value)})
+
+
+def instant(cursor: Any, form: TimeFormat | None) -> datetime | None:
+    """A cursor value as a point in time; None when the record has none."""
+    match cursor:
+        case None:
+            return None
+        case int() | float():
+            seconds = cursor / 1000 if form is TimeFormat.EPOCH_MS else cursor
+            return datetime.fromtimestamp(seconds, UTC)
+        case _:
+            return parse_instant(cursor)
+
+
+def hook(function: Callable[[dict[str, Any]], dict[str, Any] | None]) -> Callable[[bytes], bytes | None]:
+    """A `complete` step from a function on parsed records; it returns the record to land, or None to drop it."""
+
+    def apply(record: bytes) -> bytes | None:
+        changed = function(orjson.loads(record))
+        return None if changed is None else orjson.dumps(changed)
+
+    return apply

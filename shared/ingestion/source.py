@@ -1,0 +1,153 @@
+"""Reading a source from its folder: `source.yml`, the contracts that it names, and its `hooks.py`.
+
+The one place of this room that reads files of the repository.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from shared.common.documents import Document, read_yaml
+from shared.common.errors import Misconfigured, unknown
+from shared.contracts.contract import Contract
+from shared.ingestion.spec import SourceSpec, Stream
+
+_SETTING = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source ready to run: what its file says, the contract of each stream that has one, and its Python functions."""
+
+    spec: SourceSpec
+    file: str
+    contracts: Mapping[str, Contract] = field(default_factory=dict)
+    hooks: Mapping[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.spec.source
+
+    def stream(self, name: str) -> Stream:
+        """A stream by name. Raises `Misconfigured` listing the known ones."""
+        if name not in self.spec.streams:
+            raise unknown("stream", name, [*self.spec.streams, *self.spec.reports], source=self.name)
+        return self.spec.streams[name]
+
+
+def load_source(
+    file: Path, *, settings: Mapping[str, str] | None = None, changes: Mapping[str, str] | None = None
+) -> Source:
+    """Read a `source.yml` and what it names.
+
+    `settings` fills `${NAME}` and `${NAME:-default}` in text values; `changes` replaces values by dotted path, as
+    `--set` on the command line does. Raises `Misconfigured` with all faults of the file.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Misconfigured(
+            f"cannot read {file}: {error.strerror}", hint="sluice sources lists the known ones"
+        ) from None
+    document = read_yaml(text, file=str(file))
+    data = _filled(document.data, settings or {}, document)
+    for path, value in (changes or {}).items():
+        data = _changed(data, path.split("."), value, path)
+    spec = Document(data, document.positions, document.file).parse(SourceSpec)
+    contracts = {
+        name: c
+        for name, s in spec.streams.items()
+        if (c := _contract(name, s, spec, file, document)) is not None
+    }
+    return Source(spec, str(file), contracts, _hooks(spec, file, document))
+
+
+def _filled(value: Any, settings: Mapping[str, str], document: Document, path: tuple[Any, ...] = ()) -> Any:
+    """The value with the settings put in for `${…}`."""
+    match value:
+        case dict():
+            return {k: _filled(v, settings, document, (*path, k)) for k, v in value.items()}
+        case list():
+            return [_filled(v, settings, document, (*path, i)) for i, v in enumerate(value)]
+        case str():
+
+            def setting(match: re.Match[str]) -> str:
+                found = settings.get(match["name"]) or match["default"]
+                if found is None:
+                    raise document.error(
+                        f"the setting {match['name']} is not set", *path, hint="set it in the environment"
+                    )
+                return found
+
+            return _SETTING.sub(setting, value)
+        case _:
+            return value
+
+
+def _changed(data: Any, path: list[str], value: str, whole: str) -> Any:
+    """A copy of the data with the value at a dotted path replaced; the text is read as YAML (`5`, `true`, `[a]`)."""
+    name, *rest = path
+    if not isinstance(data, dict):
+        raise Misconfigured(
+            f'--set {whole}: nothing can be set below "{name}"',
+            hint="give the path as streams.NAME.key=value",
+        )
+    new = (
+        read_yaml(value, file=f"--set {whole}").data
+        if not rest
+        else _changed(data.get(name, {}), rest, value, whole)
+    )
+    return {**data, name: new}
+
+
+def _contract(name: str, stream: Stream, spec: SourceSpec, file: Path, document: Document) -> Contract | None:
+    """The contract of a stream: `columns`, `contract` (inline or a file), or the file of its name in `contracts`."""
+    subject = f"{spec.source}.{name}"
+    if stream.columns is not None:
+        return Contract.from_columns(stream.columns, name=subject)
+    if isinstance(stream.contract, dict):
+        return Contract.from_schema(stream.contract, name=subject)
+    if stream.contract is not None:
+        path = file.parent / stream.contract
+        if not path.is_file():
+            raise document.error(f"there is no file {stream.contract}", "streams", name, "contract")
+        return _read_contract(path, subject)
+    if spec.contracts is None:
+        return None
+    path = file.parent / spec.contracts / f"{name}.json"
+    return _read_contract(path, subject) if path.is_file() else None
+
+
+def _read_contract(path: Path, subject: str) -> Contract:
+    return Contract.from_text(path.read_bytes(), file=str(path), name=subject)
+
+
+def _hooks(spec: SourceSpec, file: Path, document: Document) -> dict[str, Callable[..., Any]]:
+    """The functions of the source's `hooks` file that its streams name in `map`."""
+    wanted = {stream.map: name for name, stream in spec.streams.items() if stream.map is not None}
+    if not wanted:
+        return {}
+    module = _module(file.parent / (spec.hooks or "hooks.py"), spec.source, document)
+    found = {}
+    for function, stream in wanted.items():
+        hook = getattr(module, str(function), None)
+        if not callable(hook):
+            known = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
+            raise unknown("hook", str(function), known, file=document.where("streams", stream, "map"))
+        found[str(function)] = hook
+    return found
+
+
+def _module(path: Path, source: str, document: Document) -> ModuleType:
+    description = importlib.util.spec_from_file_location(f"sluice_hooks_{source}", path)
+    if not path.is_file() or description is None or description.loader is None:
+        raise document.error(f"a stream names a `map` function but there is no {path.name}", "streams")
+    module = importlib.util.module_from_spec(description)
+    description.loader.exec_module(module)
+    return module

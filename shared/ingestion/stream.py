@@ -1,0 +1,274 @@
+"""A run of one stream: its windows in lanes side by side, its updates committed one after another.
+
+Every commit is written under the next sequence number by one conditional PUT. When another run was there first, this
+run stops and drops what it had not committed: the other one's cursor stands.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from shared.common.errors import Refused, SluiceError, Superseded, Transient, Violation
+from shared.ingestion.lane import FORGOTTEN, Course, Lane, Update
+from shared.ingestion.plan import cursor_after
+from shared.ingestion.progress import Position, Progress, Spot, Value
+from shared.ingestion.window import Window
+from shared.landing.commit import Commit, Draft
+from shared.landing.log import CommitLog
+
+Status = Literal["done", "unfinished", "failed", "superseded", "skipped"]
+
+
+@dataclass(slots=True)
+class StreamReport:
+    """What a run did for one stream. `seconds` is wall time; `cursor` is where the stream stands now."""
+
+    stream: str
+    status: Status = "done"
+    rows: int = 0
+    rejected: int = 0
+    parts: int = 0
+    bytes: int = 0
+    commits: int = 0
+    pages: int = 0
+    cursor: Value = None
+    seconds: float = 0.0
+    api_calls: int = 0
+    retries: int = 0
+    expected: int | None = None
+    retry_after: float | None = None
+    warnings: list[str] = field(default_factory=list)
+    error: SluiceError | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        document = {name: getattr(self, name) for name in self.__slots__ if name not in ("error", "seconds")}
+        error = None
+        if self.error is not None:
+            error = {"type": type(self.error).__name__, "message": str(self.error)}
+        return {**document, "seconds": round(self.seconds, 3), "error": error}
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What a stream's run needs from outside; `run.py` puts it together."""
+
+    log: CommitLog
+    course: Callable[[StreamRun], Course]
+    plan: Callable[[Commit | None], Progress]
+    by_value: bool
+    lanes: int
+    monotonic: Callable[[], float]
+    calls: Callable[[], tuple[int, int]]
+    count: Callable[[Progress], int | None]
+    afresh: Callable[[], Progress]
+    max_rejected: float | None
+    contract: str | None
+    file_format: str
+    code_version: str
+    moved: Callable[[StreamReport], None]
+
+
+class StreamRun:
+    """Runs one stream once. Not for use by several callers; its lanes are threads of its own."""
+
+    def __init__(self, name: str, passage: Passage) -> None:
+        self.passage = passage
+        self.report = StreamReport(name)
+        self.head: Commit | None = None
+        self.progress: Progress
+        self.windows: list[Window] = []
+        self.stopping = threading.Event()
+        self._committing = threading.Lock()
+        self._pending: list[Update] = []
+        self._inbox = threading.Lock()
+        self._warned: dict[str, int] = {}
+        self._next = 0
+        self._began = passage.monotonic()
+
+    def run(self) -> StreamReport:
+        """Run to the end, or to where the deadline, a signal or an error stops it; errors end up in the report."""
+        report = self.report
+        try:
+            self.head = self.passage.log.latest()
+            self._begin(self.passage.plan(self.head))
+            try:
+                self._work()
+            except Refused as error:
+                if not self._forgotten(error):
+                    raise
+                report.warnings.append(
+                    f"the unfinished run could not go on and was begun anew: {error.message}"
+                )
+                self.stopping.clear()
+                self._begin(self.passage.afresh())
+                self._work()
+            self._conclude()
+        except Superseded as error:
+            report.status, report.error = "superseded", error
+        except SluiceError as error:
+            report.status, report.error = "failed", error.at(stream=report.stream)
+            report.retry_after = error.retry_after if isinstance(error, Transient) else None
+        except Exception as error:  # noqa: BLE001  (a fault of ours must not take the other streams with it)
+            report.status, report.error = "failed", last_words(error)
+        report.cursor = None if self.head is None else self.head.draft.cursor
+        report.warnings += [f"nothing there: {what} ({times} times)" for what, times in self._warned.items()]
+        report.seconds = self.passage.monotonic() - self._began
+        report.api_calls, report.retries = self.passage.calls()
+        return report
+
+    def _forgotten(self, error: Refused) -> bool:
+        """Whether a snapshot that an earlier run began cannot go on, because the API no longer knows its page."""
+        resumed = self.progress.attempt > 1 and self.progress.snapshot
+        return resumed and error.status in FORGOTTEN and not self.report.commits
+
+    def _begin(self, progress: Progress) -> None:
+        self.progress = progress
+        self.windows = progress.windows()
+        self._next = progress.next
+
+    def _work(self) -> None:
+        """Run the lanes; the first error stops the others after their page, and what is whole is still committed."""
+        count = max(1, min(self.passage.lanes, len(self.windows)))
+        opened = [self.progress.open[i] for i in sorted(self.progress.open)]
+        waiting = iter([*opened, *(Position(i, Spot()) for i in range(self._next, len(self.windows)))])
+        taking = threading.Lock()
+
+        def take() -> Position | None:
+            with taking:
+                return None if self.stopping.is_set() else next(waiting, None)
+
+        if count == 1:
+            self._lane(take)
+            return
+        with ThreadPoolExecutor(count, thread_name_prefix=f"lane-{self.report.stream}") as pool:
+            lanes: list[Future[None]] = [pool.submit(self._lane, take) for _ in range(count)]
+            wait(lanes)
+        errors = [error for lane in lanes if (error := lane.exception()) is not None]
+        if errors:
+            # The cause before its echoes: a lane that was superseded or failed first tells more than the others.
+            raise min(errors, key=lambda error: not isinstance(error, Superseded))
+
+    def _lane(self, take: Callable[[], Position | None]) -> None:
+        lane = Lane(self.passage.course(self))
+        try:
+            try:
+                while (position := take()) is not None:
+                    if not lane.run(position, self.windows[position.index]) or lane.course.stop():
+                        break
+            except Superseded:
+                raise
+            except BaseException:
+                self.stopping.set()
+                lane.flush()
+                raise
+            lane.flush()
+        except BaseException:
+            self.stopping.set()
+            lane.abort()
+            raise
+
+    def warn(self, what: str) -> None:
+        """Note something that is no error, once per kind, with how often it happened."""
+        with self._inbox:
+            self._warned[what] = self._warned.get(what, 0) + 1
+
+    def live(self, update: Update) -> None:
+        """Tell the watcher of rows that are not committed yet."""
+        self.passage.moved(self.report)
+
+    def publish(self, update: Update) -> None:
+        """Commit an update; updates that arrive while a commit is on its way share the next one."""
+        with self._inbox:
+            self._pending.append(update)
+        with self._committing:
+            with self._inbox:
+                updates, self._pending = self._pending, []
+            if updates:
+                self._commit(updates)
+
+    def _commit(self, updates: list[Update]) -> None:
+        progress = self.progress
+        for update in updates:
+            progress = update.apply(progress)
+        report, passage = self.report, self.passage
+        complete = progress.complete(len(self.windows))
+        if complete:
+            report.expected = self._reconcile(progress)
+        before = None if self.head is None else self.head.draft.cursor
+        calls, retries = passage.calls()
+        draft = Draft(
+            run=progress.run,
+            attempt=progress.attempt,
+            parts=tuple(part for update in updates for part in update.parts),
+            rejected=sum(update.rejected for update in updates),
+            rejected_parts=tuple(part for update in updates for part in update.rejected_parts),
+            cursor=cursor_after(progress, self.windows, before=before, by_value=passage.by_value),
+            resume=None if complete else progress.to_json(),
+            window=progress.whole.to_json(),
+            snapshot=progress.snapshot,
+            format=passage.file_format,
+            contract=passage.contract,
+            expected_rows=report.expected,
+            seconds=round(passage.monotonic() - self._began, 3),
+            api_calls=calls,
+            retries=retries,
+            code_version=passage.code_version,
+        )
+        self._within_bounds(draft)
+        self.head = passage.log.append(draft, after=self.head)
+        self.progress = progress
+        report.rows += draft.rows
+        report.rejected += draft.rejected
+        report.parts += len(draft.parts)
+        report.bytes += sum(part.bytes for part in draft.parts)
+        report.pages += sum(update.pages for update in updates)
+        report.commits += 1
+        report.cursor = draft.cursor
+        passage.moved(report)
+
+    def _within_bounds(self, draft: Draft) -> None:
+        limit = self.passage.max_rejected
+        rejected, rows = self.report.rejected + draft.rejected, self.report.rows + draft.rows
+        if limit is not None and rejected > limit * (rejected + rows):
+            raise Violation(
+                f"{rejected} of {rejected + rows} records break the contract; max_rejected allows {limit:.2%}",
+                hint=f"see {', '.join(part.key for part in draft.rejected_parts)}; nothing of this part was committed",
+                run=draft.run,
+            )
+
+    def _conclude(self) -> None:
+        """Say that the run is complete, when no commit did yet; compare its rows with the API's own count."""
+        report = self.report
+        if not self.progress.complete(len(self.windows)):
+            report.status = "unfinished"
+            return
+        if not report.commits:
+            self._commit([])
+
+    def _reconcile(self, progress: Progress) -> int | None:
+        """The API's own count of the run's rows; warns when others arrived.
+
+        Rows at the very end of the window may count or not.
+        """
+        expected = self.passage.count(progress)
+        if expected is None:
+            return None
+        held, outside = progress.held, progress.outside
+        if not held <= expected <= held + outside:
+            self.report.warnings.append(f"the API counts {expected} rows, {held} arrived")
+        return expected
+
+
+def last_words(error: BaseException) -> SluiceError:
+    """Any error as one of ours, so that a report can carry it."""
+    if isinstance(error, SluiceError):
+        return error
+    ours = SluiceError(
+        f"unexpected {type(error).__name__}: {error}", hint="this is a fault of Sluice: please report it"
+    )
+    ours.__cause__ = error
+    return ours

@@ -1,0 +1,114 @@
+"""What a run covers follows from the last commit, the question and the clock alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.common.errors import Misconfigured
+from shared.ingestion.plan import Ask, cursor_after, plan
+from shared.ingestion.progress import Progress
+from shared.ingestion.spec import Stream
+from shared.ingestion.window import Window
+from shared.landing.commit import Commit, Draft
+
+NOW = datetime(2024, 3, 10, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def stream(**more: Any) -> Stream:
+    incremental = {"since": "from", "until": "to", "start": "2024-01-01", **more.pop("incremental", {})}
+    return Stream(path="/a", primary_key="id", cursor_field="updated_at", incremental=incremental, **more)
+
+
+def committed(**draft: Any) -> Commit:
+    return Commit("acme", "a", 1, "2024-03-09T00:00:00Z", Draft("old", 0, **draft))
+
+
+def test_the_first_run_goes_from_start_to_a_moment_before_now() -> None:
+    progress = plan(stream(), None, ask=Ask(), now=NOW, run="r")
+
+    assert progress.whole == Window(datetime(2024, 1, 1, tzinfo=UTC), NOW - timedelta(seconds=60))
+
+
+def test_the_next_run_begins_at_the_cursor() -> None:
+    progress = plan(stream(), committed(cursor="2024-03-08T00:00:00Z"), ask=Ask(), now=NOW, run="r")
+
+    assert progress.whole.since == datetime(2024, 3, 8, tzinfo=UTC)
+
+
+def test_look_back_begins_before_the_cursor_and_does_not_move_it_back() -> None:
+    source = stream(incremental={"look_back": "2d"})
+    last = committed(cursor="2024-03-08T00:00:00Z")
+    progress = plan(source, last, ask=Ask(), now=NOW, run="r")
+
+    assert progress.whole.since == datetime(2024, 3, 6, tzinfo=UTC)
+    assert (
+        cursor_after(progress, progress.windows(), before=last.draft.cursor, by_value=False)
+        == last.draft.cursor
+    )
+
+
+def test_an_unfinished_run_goes_on_as_the_next_attempt() -> None:
+    before = Progress("old", 3, Window(NOW - DAY, NOW), next=1)
+    progress = plan(stream(), committed(resume=before.to_json()), ask=Ask(), now=NOW + DAY, run="new")
+
+    assert (progress.run, progress.attempt, progress.whole) == ("old", 4, before.whole)
+
+
+def test_a_question_of_its_own_leaves_the_unfinished_run_aside() -> None:
+    before = Progress("old", 3, Window(NOW - DAY, NOW), next=1)
+    progress = plan(
+        stream(), committed(resume=before.to_json()), ask=Ask(full_refresh=True), now=NOW, run="new"
+    )
+
+    assert (progress.run, progress.attempt) == ("new", 1)
+
+
+def test_a_back_fill_before_the_cursor_leaves_the_cursor() -> None:
+    ask = Ask(since=NOW - 30 * DAY, until=NOW - 20 * DAY)
+    progress = plan(stream(), committed(cursor="2024-03-08T00:00:00Z"), ask=ask, now=NOW, run="r").finished(0)
+
+    assert (
+        cursor_after(progress, progress.windows(), before="2024-03-08T00:00:00Z", by_value=False)
+        == "2024-03-08T00:00:00Z"
+    )
+
+
+def test_a_range_behind_a_gap_does_not_move_the_cursor_over_the_gap() -> None:
+    ask = Ask(since=NOW - DAY)
+    progress = plan(stream(), committed(cursor="2024-03-08T00:00:00Z"), ask=ask, now=NOW, run="r").finished(0)
+
+    assert (
+        cursor_after(progress, progress.windows(), before="2024-03-08T00:00:00Z", by_value=False)
+        == "2024-03-08T00:00:00Z"
+    )
+
+
+def test_a_clock_that_jumped_back_gives_an_empty_run_and_keeps_the_cursor() -> None:
+    progress = plan(stream(), committed(cursor="2024-03-10T12:00:00Z"), ask=Ask(), now=NOW - DAY, run="r")
+
+    assert progress.windows() == []
+    assert cursor_after(progress, [], before="2024-03-10T12:00:00Z", by_value=False) == "2024-03-10T12:00:00Z"
+
+
+def test_a_stream_without_a_cursor_is_a_snapshot_of_everything() -> None:
+    progress = plan(Stream(path="/a"), None, ask=Ask(since=NOW), now=NOW, run="r")
+
+    assert (progress.whole, progress.snapshot, progress.moves) == (Window(), True, False)
+
+
+def test_a_cursor_of_values_goes_into_the_next_run() -> None:
+    source = Stream(
+        path="/a", primary_key="id", cursor_field="id", incremental={"by": "value", "since": "since_id"}
+    )
+    progress = plan(source, committed(cursor=41), ask=Ask(), now=NOW, run="r")
+
+    assert cursor_after(progress.finished(0, last=57), progress.windows(), before=41, by_value=True) == 57
+
+
+def test_an_empty_range_is_refused() -> None:
+    with pytest.raises(Misconfigured, match="range is empty"):
+        Ask(since=NOW, until=NOW)
