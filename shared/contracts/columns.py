@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -18,6 +18,9 @@ from shared.common.complaints import complaints
 from shared.common.errors import Misconfigured
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+MAX_DEPTH = 5
+"""How deep objects are flattened; what lies deeper, or inside itself, stays JSON."""
 
 _DECIMAL = r"^[+-]?[0-9]+(\.[0-9]+)?$"
 _TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])?$"
@@ -169,6 +172,21 @@ def columns_of(schema: Mapping[str, Any]) -> tuple[Column, ...]:
     return tuple(
         _column(name, part, name in required, schema) for name, part in root.get("properties", {}).items()
     )
+
+
+def flat_names(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    """The dotted names of all fields that are not objects with declared fields, for tables without nesting."""
+    return tuple(_flat(schema, schema, "", 0))
+
+
+def _flat(schema: Any, root: Mapping[str, Any], prefix: str, depth: int) -> Iterator[str]:
+    for name, part in resolve(schema, root).get("properties", {}).items():
+        inner = resolve(part, root)
+        inner = _without_null_branch(inner, root)[0] if isinstance(inner, dict) else {}
+        if depth < MAX_DEPTH and inner.get("properties") and (_kinds(inner) or set()) <= {"object", "null"}:
+            yield from _flat(inner, root, f"{prefix}{name}.", depth + 1)
+        else:
+            yield prefix + name
 
 
 def resolve(schema: Any, root: Mapping[str, Any]) -> Any:

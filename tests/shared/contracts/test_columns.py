@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from shared.common.errors import Misconfigured
-from shared.contracts.columns import Column, ColumnSpec, ColumnType, columns_of, schema_from_columns
+from shared.contracts.columns import (
+    Column,
+    ColumnSpec,
+    ColumnType,
+    columns_of,
+    flat_names,
+    schema_from_columns,
+)
 
 
 @pytest.mark.parametrize("short", [kind.value for kind in ColumnType])
@@ -100,3 +107,25 @@ def test_a_field_that_may_be_missing_is_nullable() -> None:
     (column,) = columns_of({"type": "object", "properties": {"a": {"type": "string"}}})
 
     assert column.nullable
+
+
+def test_objects_with_declared_fields_are_taken_apart_for_flat_tables() -> None:
+    tree = {"type": "object", "properties": {"left": {"$ref": "#/$defs/tree"}, "n": {"type": "integer"}}}
+    city = {"type": "string"}
+    schema = {
+        "properties": {
+            "id": {"type": "string"},
+            "home": {"type": ["object", "null"], "properties": {"city": city, "geo": {"type": "object"}}},
+            "work": {"anyOf": [{"type": "object", "properties": {"city": city}}, {"type": "null"}]},
+            "tags": {"type": "array", "items": {"type": "object", "properties": {"a": {}}}},
+            "mixed": {"type": ["object", "string"], "properties": {"a": {}}},
+            "free": True,
+            "tree": {"$ref": "#/$defs/tree"},
+        },
+        "$defs": {"tree": tree},
+    }
+    names = flat_names(schema)
+
+    assert names[:7] == ("id", "home.city", "home.geo", "work.city", "tags", "mixed", "free")
+    assert names[7] == "tree.left.left.left.left.left"
+    assert "tree.n" in names
