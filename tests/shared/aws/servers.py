@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -66,7 +66,10 @@ class Fault:
 
 @dataclass
 class FaultProxy:
-    """A proxy that plays `faults` in order and notes each request as `METHOD path?query` in `seen`."""
+    """A proxy that plays `faults` in order and notes each request as `METHOD path?query` in `seen`.
+
+    It lets one PUT through at a time: moto looks whether a key is taken and writes it in two steps, S3 in one.
+    """
 
     target: str
     faults: list[Fault] = field(default_factory=list)
@@ -74,6 +77,7 @@ class FaultProxy:
     heard: list[dict[str, str]] = field(default_factory=list)
     url: str = ""
     hang: float = 1.5
+    putting: threading.Lock = field(default_factory=threading.Lock)
 
     def play(self, *faults: Fault) -> None:
         self.faults[:] = faults
@@ -107,9 +111,10 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
                 self._answer(fault.status, {"Content-Type": "application/xml"}, text.encode())
                 return
             upstream = http.client.HTTPConnection(urlsplit(proxy.target).netloc, timeout=20)
-            upstream.request(self.command, self.path, body, dict(self.headers))
-            answer = upstream.getresponse()
-            data = answer.read()
+            with proxy.putting if self.command == "PUT" else nullcontext():
+                upstream.request(self.command, self.path, body, dict(self.headers))
+                answer = upstream.getresponse()
+                data = answer.read()
             upstream.close()
             if fault and fault.kind in ("lost", "hang"):
                 time.sleep(proxy.hang if fault.kind == "hang" else 0)

@@ -8,14 +8,11 @@ import resource
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from shared.common.errors import Misconfigured, Refused, Transient
-from shared.landing.disk import IDLE, open_scratch, sweep
 from shared.landing.folder import FolderStore
 from tests.shared.landing.store_suite import ListingSuite, StoreSuite, scratch_file, sha256
 
@@ -94,20 +91,6 @@ def test_a_folder_that_is_not_ours_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one megabyte."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False
-    )
-    if mount.returncode:
-        pytest.skip("only root can mount a small disk here")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
-
-
 def test_a_full_disk_leaves_nothing_half_written(small_disk: Path) -> None:
     store = FolderStore(small_disk)
     store.put_new("small", b"x" * 1000)
@@ -169,24 +152,3 @@ def test_of_many_writers_exactly_one_wins_each_key(tmp_path: Path, link: object)
     store = FolderStore(tmp_path)
     assert sorted(key for key, _ in won) == list(range(20))
     assert all(store.get(f"k/{key:02d}") == str(name).encode() for key, name in won)
-
-
-def test_leftovers_of_dead_writers_are_swept_and_the_living_left_alone(tmp_path: Path) -> None:
-    old = time.time() - IDLE - 60
-    living, living_path = open_scratch(tmp_path)
-    dead, dead_path = open_scratch(tmp_path)
-    dead.close()
-    fresh, fresh_path = open_scratch(tmp_path)
-    fresh.close()
-    other = tmp_path / "not ours"
-    other.touch()
-    for path in (living_path, dead_path, other):
-        os.utime(path, (old, old))
-
-    with living:
-        assert sweep(tmp_path) == [dead_path]
-    assert sorted(tmp_path.iterdir()) == sorted([living_path, fresh_path, other])
-
-
-def test_sweeping_a_folder_that_is_not_there_does_nothing(tmp_path: Path) -> None:
-    assert sweep(tmp_path / "no") == []
