@@ -1,0 +1,48 @@
+"""Points in time and lengths of time as text: RFC 3339 in, RFC 3339 out, always with a zone."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from shared.common.errors import Misconfigured
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
+
+
+def parse_instant(text: str) -> datetime:
+    """An instant in UTC from RFC 3339 text or a bare date; without a zone it is taken as UTC.
+
+    >>> parse_instant("2024-03-01T01:23:45+01:00").isoformat()
+    '2024-03-01T00:23:45+00:00'
+    """
+    try:
+        instant = datetime.fromisoformat(text)
+    except (ValueError, TypeError):
+        raise Misconfigured(f'"{text}" is not a time', hint="write it like 2024-03-01 or 2024-03-01T01:23:45Z") from None
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+def format_instant(instant: datetime) -> str:
+    """RFC 3339 in UTC, with `Z`, microseconds only when there are any.
+
+    >>> format_instant(parse_instant("2024-03-01T01:23:45.5Z"))
+    '2024-03-01T01:23:45.500000Z'
+    """
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def parse_duration(text: str | int | float) -> timedelta:
+    """A length of time from `90s`, `15m`, `1h30m`, `7d`, `2w`, `500ms`, or a number of seconds.
+
+    >>> parse_duration("1h30m").total_seconds()
+    5400.0
+    """
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        return timedelta(seconds=text)
+    compact = str(text).replace(" ", "")
+    found = _DURATION.findall(compact)
+    if not found or "".join(number + unit for number, unit in found) != compact:
+        raise Misconfigured(f'"{text}" is not a duration', hint="write it like 500ms, 90s, 15m, 1h30m, 7d or 2w")
+    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in found))
