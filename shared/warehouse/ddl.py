@@ -1,0 +1,124 @@
+"""SQL that makes tables and columns: the one place that quotes names, and the lattice along which columns widen.
+
+What a type of a contract becomes in each warehouse is the table in docs/decisions/0002-load-protocol.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from shared.common.errors import Misconfigured
+from shared.contracts.columns import Column, ColumnType
+
+RUN, LOADED_AT, COMMIT = "_sluice_run", "_sluice_loaded_at", "_sluice_commit"
+PART = "_sluice_part"
+OURS = (RUN, LOADED_AT, COMMIT)
+"""Columns of every row: the run that landed it, when it was loaded, the commit that published it. A stage has PART too:
+the place of the part that the row came from."""
+
+LEDGER = "_sluice"
+"""The schema of the ledger, the history of loads and the stages that were kept."""
+
+DIGITS, SCALE = 38, 9
+"""Digits in all and behind the point, of a decimal that declares none: what every warehouse of ours can hold."""
+
+_WIDER = {
+    frozenset({ColumnType.INTEGER, ColumnType.DECIMAL}): ColumnType.DECIMAL,
+    frozenset({ColumnType.INTEGER, ColumnType.NUMBER}): ColumnType.NUMBER,
+    frozenset({ColumnType.DECIMAL, ColumnType.NUMBER}): ColumnType.NUMBER,
+    frozenset({ColumnType.DATE, ColumnType.TIMESTAMP}): ColumnType.TIMESTAMP,
+}
+
+
+def quoted(*names: str) -> str:
+    """An identifier, or several that are the parts of one address.
+
+    >>> print(quoted("recurly", 'a "b" c'))
+    "recurly"."a ""b"" c"
+    """
+    for name in names:
+        if not name or "\0" in name:
+            raise Misconfigured(
+                f"{name!r} cannot be a name in a warehouse", hint="at least one character, and no NUL"
+            )
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def literal(value: str | int | Sequence[str] | Sequence[int]) -> str:
+    """A text, a number or a list of them as a SQL literal.
+
+    >>> print(literal(["it's", "b"]))
+    ['it''s', 'b']
+    """
+    match value:
+        case int():
+            return str(value)
+        case str():
+            return "'" + value.replace("'", "''") + "'"
+        case _:
+            return "[" + ", ".join(literal(item) for item in value) + "]"
+
+
+def names_for(fields: Iterable[str], *, taken: Iterable[str] = OURS) -> dict[str, str]:
+    """The column for each field of a record: its own name, unless that is empty or taken but for upper and lower case.
+
+    >>> names_for(["id", "Id", "_sluice_run", ""])
+    {'id': 'id_1', 'Id': 'Id', '_sluice_run': '_sluice_run_1', '': '_'}
+    """
+    used = {name.casefold() for name in taken}
+    names: dict[str, str] = {}
+    listed = list(fields)
+    # Sorted, so that the same fields get the same names in whatever order they come.
+    for field in sorted(listed):
+        base = field.replace("\0", "_") or "_"
+        tries = (base, *(f"{base}_{number}" for number in range(1, len(listed) + len(used) + 1)))
+        names[field] = next(name for name in tries if name.casefold() not in used)
+        used.add(names[field].casefold())
+    return {field: names[field] for field in listed}
+
+
+def join(one: ColumnType, other: ColumnType) -> ColumnType:
+    """The narrowest type that takes the values of both: the lattice along which columns widen.
+
+    integer < decimal < number, date < timestamp, and text takes everything.
+
+    >>> join(ColumnType.INTEGER, ColumnType.NUMBER).value, join(ColumnType.DATE, ColumnType.BOOLEAN).value
+    ('number', 'string')
+    """
+    return one if one == other else _WIDER.get(frozenset({one, other}), ColumnType.STRING)
+
+
+def merged(existing: Iterable[Column], wanted: Iterable[Column]) -> tuple[Column, ...]:
+    """The columns of a table that has `existing` and must take in rows with `wanted`; nothing is ever dropped."""
+    columns = {column.name: column for column in existing}
+    for column in wanted:
+        known = columns.get(column.name)
+        columns[column.name] = column if known is None else _wider(known, column)
+    return tuple(columns.values())
+
+
+def digits(column: Column) -> tuple[int, int]:
+    """Digits in all and behind the point, of a decimal."""
+    scale = SCALE if column.scale is None else column.scale
+    return DIGITS if column.precision is None else column.precision, scale
+
+
+def create_table(address: tuple[str, ...], columns: Iterable[tuple[str, str]]) -> str:
+    """`columns` are names with their types in the warehouse's own words."""
+    listed = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns)
+    return f"CREATE TABLE IF NOT EXISTS {quoted(*address)} ({listed})"
+
+
+def add_column(address: tuple[str, ...], name: str, kind: str) -> str:
+    return f"ALTER TABLE {quoted(*address)} ADD COLUMN IF NOT EXISTS {quoted(name)} {kind}"
+
+
+def _wider(known: Column, column: Column) -> Column:
+    kind = join(known.type, column.type)
+    if kind is not ColumnType.DECIMAL:
+        return replace(known, type=kind)
+    sides = [digits(side) if side.type is kind else (DIGITS - SCALE, 0) for side in (known, column)]
+    scale = max(scale for _, scale in sides)
+    whole = max(total - scale for total, scale in sides)
+    return replace(known, type=kind, precision=min(DIGITS, whole + scale), scale=scale)

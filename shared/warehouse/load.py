@@ -1,0 +1,187 @@
+"""The load protocol: committed parts of a stream become rows of its final table, exactly once.
+
+For the unapplied commits, in order: (1) verify the parts against the commit, (2) stage exactly these files, (3) count
+the rows of each part, (4) create or widen the final table, (5) leave one row per key, then in one transaction (6-9)
+compare-and-set the ledger, apply the stage, write the load record; at last (11) drop the stage. A process that dies at
+any point leaves either the old ledger and the old table, or the new ones; the next load begins where the ledger stands.
+
+Not promised: that two tables of one source show the same moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+from shared.common.errors import SluiceError, Violation
+from shared.common.ports import Clock, ObjectStore
+from shared.landing.commit import Commit
+from shared.warehouse.batches import BYTES, Batch, batches
+from shared.warehouse.fetch import fetch, workplace
+from shared.warehouse.infer import infer
+from shared.warehouse.ports import (
+    Applied,
+    Change,
+    OnStep,
+    Session,
+    Stage,
+    StagedPart,
+    Step,
+    TableSpec,
+    Warehouse,
+)
+
+Status = Literal["loaded", "nothing", "waiting", "superseded"]
+
+
+class Log(Protocol):
+    """What a loader reads of a stream's commit log."""
+
+    def since(self, sequence: int) -> Iterator[Commit]:
+        """The commits behind `sequence`, in order."""
+
+    def read(self, sequence: int) -> Commit: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What a load did. `rows` were staged; of them `inserted` are new in the table and `updated` took an older one's
+    place (the others were late or double). `waiting` commits belong to a snapshot that is not whole yet.
+    """
+
+    source: str
+    stream: str
+    table: str
+    status: Status = "nothing"
+    rows: int = 0
+    inserted: int = 0
+    updated: int = 0
+    commits: int = 0
+    loads: int = 0
+    from_sequence: int = 0
+    to_sequence: int = 0
+    waiting: int = 0
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        document = {name: getattr(self, name) for name in self.__slots__}
+        return {**document, "seconds": round(self.seconds, 3)}
+
+
+def load(
+    log: Log,
+    store: ObjectStore,
+    warehouse: Warehouse,
+    table: TableSpec,
+    *,
+    load_id: Callable[[], str],
+    clock: Clock,
+    on_step: OnStep = lambda step: None,
+    on_progress: Callable[[LoadReport], None] = lambda report: None,
+    batch_bytes: int = BYTES,
+) -> LoadReport:
+    """Apply the commits of the stream's log that the final table lacks.
+
+    `load_id` names each load (it is part of its stage's name); `on_step` is told every point of the protocol that was
+    passed, `on_progress` what was done after each load. When another loader applied the commits first, this one ends
+    with the status `superseded` and has done nothing.
+
+    Raises `Violation` when parts are missing or altered, do not fit the columns, or do not hold the rows that the
+    commit counted (then the stage is kept); `Misconfigured`, `Transient` and `Refused` as the warehouse has it. The
+    final table is then as it was after the last load that is in the ledger.
+    """
+    began = clock.monotonic()
+    try:
+        with warehouse.session(table) as session:
+            run = _Loading(store, session, table, load_id, clock, on_step)
+            position = session.position()
+            report = LoadReport(
+                table.source, table.stream, table.name, from_sequence=position, to_sequence=position
+            )
+            commits = list(log.since(position))
+            session.sweep()
+            for batch in batches(
+                commits, position, disposition=table.disposition, read=log.read, limit=batch_bytes
+            ):
+                applied = run.batch(batch)
+                if applied is None:
+                    report = replace(report, status="superseded")
+                    break
+                report = _added(report, batch, applied, clock.monotonic() - began)
+                on_progress(report)
+    except SluiceError as error:
+        error.at(source=table.source, stream=table.stream, table=table.name)
+        raise
+    waiting = (
+        len(commits) - (report.to_sequence - report.from_sequence) if report.status != "superseded" else 0
+    )
+    status = "waiting" if report.status == "nothing" and waiting else report.status
+    return replace(report, status=status, waiting=waiting, seconds=clock.monotonic() - began)
+
+
+def _added(report: LoadReport, batch: Batch, applied: Applied, seconds: float) -> LoadReport:
+    return replace(
+        report,
+        status="loaded",
+        rows=report.rows + sum(commit.draft.rows for commit in batch.commits),
+        inserted=report.inserted + applied.inserted,
+        updated=report.updated + applied.updated,
+        commits=report.commits + batch.after - batch.before,
+        loads=report.loads + 1,
+        to_sequence=batch.after,
+        seconds=seconds,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Loading:
+    store: ObjectStore
+    session: Session
+    table: TableSpec
+    load_id: Callable[[], str]
+    clock: Clock
+    on_step: OnStep
+
+    def batch(self, batch: Batch) -> Applied | None:
+        """One load: the steps of the protocol. None when the ledger had moved on."""
+        load, started = self.load_id(), self.clock.now()
+        stage = self._staged(load, batch) if batch.commits else None
+        change = Change(
+            load=load,
+            before=batch.before,
+            after=batch.after,
+            run=batch.run,
+            started=started,
+            loaded_at=self.clock.now(),
+            stage=stage,
+        )
+        applied = self.session.apply(change, step=self.on_step)
+        if stage is not None:
+            self.session.drop(stage)
+            self.on_step(Step.DROPPED)
+        return applied
+
+    def _staged(self, load: str, batch: Batch) -> Stage:
+        with workplace(self.store.scratch()) as folder:
+            parts = fetch(self.store, batch.commits, folder=folder)
+            self.on_step(Step.VERIFIED)
+            columns = infer(parts) if self.table.columns is None else self.table.columns
+            stage = self.session.stage(load, columns, parts, folder=folder)
+        self.on_step(Step.STAGED)
+        self._counted(stage, parts)
+        self.on_step(Step.COUNTED)
+        self.session.evolve(stage)
+        self.on_step(Step.EVOLVED)
+        self.session.settle(stage)
+        self.on_step(Step.SETTLED)
+        return stage
+
+    def _counted(self, stage: Stage, parts: list[StagedPart]) -> None:
+        for part, found in zip(parts, stage.rows, strict=True):
+            if found != part.rows:
+                raise Violation(
+                    f"commit {part.commit} says that a part has {part.rows} rows, and {found} were staged",
+                    hint=f"the final table is as it was; what was staged is in {self.session.keep(stage)}",
+                    part=part.key,
+                )

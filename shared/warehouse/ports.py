@@ -1,0 +1,172 @@
+"""What the load protocol needs of a warehouse, and the values that pass through that door.
+
+An adapter is one small file that implements `Warehouse` and `Session`; adapters do not know each other. The protocol
+itself (`load.py`) knows no SQL.
+
+To add a warehouse: a session must stage files with the number of rows of each, and move the ledger and the final table
+in one transaction. Everything else may happen twice, or be cut off anywhere, without harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from shared.contracts.columns import Column
+
+
+class Disposition(StrEnum):
+    """What a commit does to its table: add rows, upsert by primary key, or replace all of it by a whole snapshot."""
+
+    APPEND = "append"
+    MERGE = "merge"
+    REPLACE = "replace"
+
+
+class Step(StrEnum):
+    """The numbered points of the protocol, in order; a process may die behind any of them."""
+
+    VERIFIED = "1 verified"
+    STAGED = "2 staged"
+    COUNTED = "3 counted"
+    EVOLVED = "4 evolved"
+    SETTLED = "5 settled"
+    BEGUN = "6 begun"
+    MOVED = "7 moved the ledger"
+    APPLIED = "8 applied"
+    RECORDED = "9 recorded"
+    COMMITTED = "10 committed"
+    DROPPED = "11 dropped the stage"
+
+
+OnStep = Callable[[Step], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """The final table of one stream.
+
+    `columns` come from the contract; None means that there is none, and columns are inferred from what landed.
+    `primary_key` and `cursor_field` name fields of the record; `a.b` reaches into a nested one.
+    """
+
+    source: str
+    stream: str
+    disposition: Disposition
+    columns: tuple[Column, ...] | None = None
+    primary_key: tuple[str, ...] = ()
+    cursor_field: str | None = None
+    schema: str = ""
+    table: str = ""
+
+    @property
+    def address(self) -> tuple[str, str]:
+        """Schema and table: by default a schema per source and a table per stream."""
+        return self.schema or self.source, self.table or self.stream
+
+    @property
+    def name(self) -> str:
+        """The table as it stands in messages."""
+        return ".".join(self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class StagedPart:
+    """A part whose content was verified and that lies on the local disk."""
+
+    key: str
+    file: Path
+    rows: int
+    format: str
+    run: str
+    commit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A table that holds one load before it is applied.
+
+    `rows` came out of each part; `columns` are the fields of the record with the types that they have here, `names` the
+    column of each field; `name` stands in SQL as it is. A stage has the columns of `ddl.OURS`
+    too, but the time of loading.
+    """
+
+    name: str
+    load: str
+    rows: tuple[int, ...]
+    columns: tuple[Column, ...]
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one transaction does: move the ledger from `before` to `after` and apply the stage (None: apply nothing)."""
+
+    load: str
+    before: int
+    after: int
+    run: str
+    started: datetime
+    loaded_at: datetime
+    stage: Stage | None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """Rows that became new rows of the final table, and rows that took the place of older ones."""
+
+    inserted: int = 0
+    updated: int = 0
+
+
+class Session(Protocol):
+    """One connection of one loader to the warehouse, about one table.
+
+    All methods raise `Transient` when the warehouse gave up for now and `Refused` when it denies access.
+    """
+
+    def position(self) -> int:
+        """The last commit of the stream that is in the final table; 0: none."""
+
+    def sweep(self) -> list[str]:
+        """Drop the stages that earlier loads of this stream left; returns their names."""
+
+    def stage(
+        self, load: str, columns: Sequence[Column], parts: Sequence[StagedPart], *, folder: Path
+    ) -> Stage:
+        """Copy exactly these parts into a new table. `folder` is for files that must be rewritten first.
+
+        A column has the wider of the types that it has in `columns` and in the final table. Raises `Violation` naming
+        column, part and value when the files do not fit.
+        """
+
+    def keep(self, stage: Stage) -> str:
+        """Make the stage outlive this session, for somebody to look at; returns where it is found."""
+
+    def evolve(self, stage: Stage) -> None:
+        """Create the final table, or add and widen its columns, so that the stage fits. Never in the transaction."""
+
+    def settle(self, stage: Stage) -> None:
+        """Leave one row per primary key in the stage: the newest by cursor, of equal ones the last landed.
+
+        Raises `Violation` when a row has no primary key. Does nothing for tables without a primary key or that append.
+        """
+
+    def apply(self, change: Change, *, step: OnStep) -> Applied | None:
+        """One transaction: compare-and-set of the ledger, the rows, the load record. None: the ledger had moved on."""
+
+    def drop(self, stage: Stage) -> None: ...
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+
+
+class Warehouse(Protocol):
+    """A database that holds final tables and, beside them, the ledger of what is in them."""
+
+    def session(self, table: TableSpec) -> AbstractContextManager[Session]:
+        """A session about `table`; the ledger is there, with a row for the stream."""
