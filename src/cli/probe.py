@@ -113,13 +113,13 @@ def _ask(client: Client, source: Source, stream: str, request: Request) -> Findi
 def explained(error: SluiceError, spec: SourceSpec, stream: str) -> SluiceError:
     """The same error with a hint that names what to look at in this source."""
     host = urlsplit(spec.base_url).hostname or spec.base_url
-    secrets = ", ".join(secret_names(spec)) or "none: the source has no auth"
+    secrets = ", ".join(secret_names(spec)) or "`auth`, which the source does not have"
     causes = list(_causes(error))
     match error:
         case Refused(status=401):
-            error.hint = f"the API does not know this credential; it comes from the secret: {secrets}"
+            error.hint = f"the API does not know this credential: look at {secrets}"
         case Refused(status=403):
-            error.hint = f"the credential is known but may not read this; it comes from the secret: {secrets}"
+            error.hint = f"the credential is known but may not read this: look at {secrets}"
         case Refused(status=404):
             error.hint = (
                 f"nothing is at this path; base_url is {spec.base_url}: compare both with its documentation"

@@ -138,11 +138,7 @@ def _told(
         f"{report.source}: {landed}, {_sum(report, 'api_calls'):,} requests in {spoken(report.seconds)}"
     )
     if loads.reports:
-        rows = sum(one.rows for one in loads.reports.values())
-        seconds = sum(one.seconds for one in loads.reports.values())
-        screen.say(
-            f"loaded {rows:,} rows into {len(loads.reports)} tables in {spoken(seconds)}: {place.warehouse_name}"
-        )
+        _loaded(screen, place, loads)
     for what, failed in (("run of", report.failed), ("load of", loads.failed)):
         for name, error in failed.items():
             screen.fail(error, label=f"{what} {name} failed")
@@ -157,6 +153,15 @@ def _told(
     stopped = None if stop.signal is None else stop.signal.name
     screen.answer({**report.to_json(), "loads": loads.to_json(), "stopped": stopped, "exit_code": int(code)})
     return int(code)
+
+
+def _loaded(screen: Screen, place: Workplace, loads: Loads) -> None:
+    fresh = [one for one in loads.reports.values() if one.rows]
+    rows, seconds = sum(one.rows for one in fresh), sum(one.seconds for one in loads.reports.values())
+    what = (
+        f"{rows:,} rows into {len(fresh)} tables" if fresh else "nothing, the tables have all that has landed"
+    )
+    screen.say(f"loaded {what}, in {spoken(seconds)}: {place.warehouse_name}")
 
 
 def _warn(screen: Screen, report: RunReport) -> None:

@@ -67,10 +67,9 @@ def _tell(reports: list[RunReport], answer: dict[str, Any], telemetry: Telemetry
             telemetry.metrics.add(report.source, name, Figures(**figures))
     warnings = {n: one.warnings for report in reports for n, one in report.streams.items() if one.warnings}
     write = telemetry.log.warning if warnings else telemetry.log.info
-    write(
-        "run done" if answer["done"] else "run stopped before its end",
-        extra={**answer, "warnings": warnings or None},
-    )
+    failed = any(report.failed for report in reports)
+    what = "failed" if failed else "done" if answer["done"] else "stopped before its end"
+    write(f"run {what}", extra={**answer, "warnings": warnings or None})
 
 
 def _raise_failures(source: str, reports: list[RunReport]) -> None:
@@ -85,9 +84,8 @@ def _raise_failures(source: str, reports: list[RunReport]) -> None:
     many = next(kind for kind in GRAVEST if any(isinstance(error, kind) for error in failed.values()))
     lines = "\n".join(f"{name}: {error.message}" for name, error in failed.items())
     total = sum(len(report.streams) for report in reports)
-    raise many(
-        f"{len(failed)} of {total} streams failed; the others are committed\n{lines}", source=source, run=run
-    )
+    well = "; the others are committed" if len(failed) < total else ""
+    raise many(f"{len(failed)} of {total} streams failed{well}\n{lines}", source=source, run=run)
 
 
 handler = handler_of(Workplace.open, os.environ)
