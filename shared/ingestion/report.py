@@ -51,9 +51,7 @@ class Desk:
 
     def get(self, path: str) -> Any:
         """The JSON answer to a path of the API. Raises `Transient` when the body is no JSON."""
-        response = self.client.send(
-            Request(absolute(self.spec, path), headers=(("accept", "application/json"),))
-        )
+        response = self.client.send(Request(absolute(self.spec, path)))
         return _json(response.body, path)
 
     def draft(self, **more: Any) -> Draft:
