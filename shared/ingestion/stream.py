@@ -7,9 +7,11 @@ run stops and drops what it had not committed: the other one's cursor stands.
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from shared.common.errors import Refused, SluiceError, Superseded, Transient, Violation
@@ -264,11 +266,16 @@ class StreamRun:
 
 
 def last_words(error: BaseException) -> SluiceError:
-    """Any error as one of ours, so that a report can carry it."""
+    """Any error as one of ours, so that a report can carry it.
+
+    A foreign error's own text may hold anything, also a secret, so it is left to the traceback (`--debug`).
+    """
     if isinstance(error, SluiceError):
         return error
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown place"
     ours = SluiceError(
-        f"unexpected {type(error).__name__}: {error}", hint="this is a fault of Sluice: please report it"
+        f"unexpected {type(error).__name__}", hint="this is a fault of Sluice: please report it", at=place
     )
     ours.__cause__ = error
     return ours

@@ -1,0 +1,132 @@
+"""A source file is read with all its faults at once, each with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shared.common.errors import Misconfigured
+from shared.ingestion.source import Source, load_source
+from tests.shared.ingestion.acme import SOURCE
+
+
+def load(folder: Path, text: str, **how: dict[str, str]) -> Source:
+    file = folder / "source.yml"
+    file.write_text(text)
+    return load_source(file, **how)
+
+
+def refusal(folder: Path, text: str) -> str:
+    with pytest.raises(Misconfigured) as caught:
+        load(folder, text)
+    return str(caught.value)
+
+
+def test_an_unknown_key_is_refused_with_its_line_and_the_known_ones(tmp_path: Path) -> None:
+    said = refusal(tmp_path, SOURCE.replace("    primary_key: id", "    primary_kee: id"))
+
+    assert "source.yml:12:5" in said
+    assert 'did you mean "primary_key"?' in said
+
+
+def test_all_faults_of_a_file_are_said_at_once(tmp_path: Path) -> None:
+    said = refusal(
+        tmp_path, SOURCE.replace("type: bearer", "type: bear").replace("limit: 3}", "limit: 3}\n    x: 1")
+    )
+
+    assert "bearer" in said
+    assert 'unknown key "x"' in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("    cursor_field: updated_at\n", "", "`incremental` needs `cursor_field`"),
+        ("    primary_key: id\n", "    write_disposition: merge\n", "needs a `primary_key`"),
+        ("    path: /orders\n", "    path: '/orders/{id}'\n", "no `parent`"),
+        (
+            "    path: /orders\n",
+            "    path: /orders\n    parent: {stream: orderz}\n",
+            'did you mean "orders"?',
+        ),
+        ("until: to, ", "window: 1d, ", "needs both `since` and `until`"),
+        ("    path: /orders\n", "    path: /orders\n    nested: flatten\n", "is for `format: csv`"),
+        ('start: "2024-03-01"', "start: soon", '"soon" is not a time'),
+        ("base: 0.01", "base: quickly", "retry.base"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in SOURCE
+    assert said in refusal(tmp_path, SOURCE.replace(old, new))
+
+
+def test_defaults_are_put_under_every_stream_and_params_are_joined(tmp_path: Path) -> None:
+    text = """
+source: acme
+base_url: https://api.acme.test
+defaults: {primary_key: id, params: {limit: 200, order: asc}, records: items}
+streams:
+  a: {path: /a}
+  b: {path: /b, records: data, params: {limit: 5, order: null}}
+"""
+    streams = load(tmp_path, text).spec.streams
+
+    assert (streams["a"].records, streams["a"].params) == ("items", {"limit": "200", "order": "asc"})
+    assert (streams["b"].records, streams["b"].params) == ("data", {"limit": "5"})
+    assert streams["b"].primary_key == ("id",)
+
+
+def test_settings_are_put_in_and_have_defaults(tmp_path: Path) -> None:
+    text = SOURCE.replace("https://api.acme.test/v1", "${ACME_URL:-https://api.acme.test}")
+
+    assert load(tmp_path, text).spec.base_url == "https://api.acme.test"
+    assert (
+        load(tmp_path, text, settings={"ACME_URL": "https://eu.acme.test"}).spec.base_url
+        == "https://eu.acme.test"
+    )
+
+
+def test_a_setting_that_is_not_set_is_named_with_its_place(tmp_path: Path) -> None:
+    assert "the setting ACME_URL is not set" in refusal(
+        tmp_path, SOURCE.replace("https://api.acme.test/v1", "${ACME_URL}")
+    )
+
+
+def test_values_can_be_replaced_by_dotted_path(tmp_path: Path) -> None:
+    changes = {"streams.orders.params.limit": "50", "parallel_streams": "1"}
+    spec = load(tmp_path, SOURCE, changes=changes).spec
+
+    assert (spec.streams["orders"].params["limit"], spec.parallel_streams) == ("50", 1)
+
+
+def test_a_contract_is_found_by_the_streams_name(tmp_path: Path) -> None:
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts" / "a.json").write_text(
+        '{"type": "object", "properties": {"id": {"type": "string"}}}'
+    )
+    text = "source: acme\nbase_url: https://x.test\ncontracts: contracts\nstreams: {a: {path: /a}, b: {path: /b}}\n"
+    source = load(tmp_path, text)
+
+    assert [column.name for column in source.contracts["a"].columns()] == ["id"]
+    assert "b" not in source.contracts
+
+
+def test_a_contract_file_that_is_missing_is_named_with_the_line(tmp_path: Path) -> None:
+    said = refusal(
+        tmp_path, "source: acme\nbase_url: https://x.test\nstreams:\n  a: {path: /a, contract: a.json}\n"
+    )
+
+    assert "source.yml:4" in said
+    assert "there is no file a.json" in said
+
+
+def test_a_hook_that_is_missing_is_refused_with_the_ones_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "hooks.py").write_text("def tidy(record):\n    return record\n")
+
+    assert 'did you mean "tidy"?' in refusal(tmp_path, SOURCE + "    map: tidi\n")
+
+
+def test_a_stream_that_is_not_there_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="known: orders"):
+        load(tmp_path, SOURCE).stream("plans")
