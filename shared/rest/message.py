@@ -83,7 +83,7 @@ class Response:
 
     status: int
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     url: str = ""
     seconds: float = 0.0
 
@@ -98,7 +98,7 @@ class Page:
 
     request: Request
     response: Response
-    records: tuple[bytes, ...]
+    records: tuple[bytes, ...] = field(repr=False)
     markers: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     @property

@@ -303,9 +303,9 @@ def _explain(error: Exception) -> NoReturn:
             f"the server's certificate is not trusted: {_cause(error)}",
             hint="set REQUESTS_CA_BUNDLE to your organisation's certificates, or correct the host name",
         ) from error
-    if isinstance(error, urllib3.exceptions.ConnectTimeoutError) and not isinstance(
-        error, urllib3.exceptions.NewConnectionError
-    ):
+    if isinstance(error, urllib3.exceptions.NewConnectionError):  # urllib3 counts it among the timeouts
+        raise Transient(f"the connection failed: {_cause(error)}") from error
+    if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
         raise Transient("no connection came about in time") from error
     if isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
         raise Transient("no answer came in time") from error

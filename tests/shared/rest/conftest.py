@@ -1,0 +1,28 @@
+"""What the tests of this room share: a clock that stands still, and a server whose answers break on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from shared.common.fakes import FakeClock
+from tests.faults.server import Faulty, faulty
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def running_server() -> Iterator[Faulty]:
+    with faulty() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running_server: Faulty) -> Faulty:
+    """The fault server, whole until a test gives it a plan."""
+    running_server.obey({})
+    return running_server
