@@ -11,9 +11,9 @@ from shared.common.instants import parse_duration
 
 
 class Document(BaseModel):
-    """Base of the models of this room: frozen, unknown keys refused."""
+    """Base of the models of this room: frozen, unknown keys refused; compiled when first used, not when imported."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 def _seconds(value: object) -> float:

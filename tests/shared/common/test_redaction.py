@@ -7,7 +7,7 @@ import json
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from shared.common.redaction import MASK, SHORTEST, Redactor, looks_secret
@@ -22,6 +22,7 @@ url_safe = st.text(
 )
 
 
+@settings(deadline=None)
 @given(secret=secrets, before=st.text(max_size=20), after=st.text(max_size=20))
 def test_a_known_value_never_stays_in_a_text(secret: str, before: str, after: str) -> None:
     assume(
@@ -31,6 +32,7 @@ def test_a_known_value_never_stays_in_a_text(secret: str, before: str, after: st
     assert secret not in Redactor([secret]).text(f"{before}{secret}{after}")
 
 
+@settings(deadline=None)
 @given(
     secret=st.text(
         st.characters(codec="utf-8", exclude_categories=("C", "Z"), exclude_characters="*"), min_size=SHORTEST
@@ -52,6 +54,7 @@ def test_a_known_value_is_found_in_every_spelling(secret: str) -> None:
         assert redactor.reveals(f"x{spelling}y")
 
 
+@settings(deadline=None)
 @given(name=secret_names, secret=url_safe, other=st.text(max_size=10))
 def test_a_parameter_that_looks_secret_is_masked_whoever_made_it(name: str, secret: str, other: str) -> None:
     query = f"{urlencode({'q': other})}&{name}={quote(secret, safe='')}&page=2"
@@ -62,6 +65,7 @@ def test_a_parameter_that_looks_secret_is_masked_whoever_made_it(name: str, secr
     assert redacted == f"https://api.test/a?{urlencode({'q': other})}&{name}={MASK}&page=2#top"
 
 
+@settings(deadline=None)
 @given(user=url_safe, password=url_safe)
 def test_user_info_is_masked(user: str, password: str) -> None:
     url = f"https://{quote(user, safe='')}:{quote(password, safe='')}@api.test/a"

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from shared.common.fakes import FakeClock
 from tests.faults.server import Faulty, faulty
+
+# How long an example takes says nothing on a machine that does other work as well.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture
