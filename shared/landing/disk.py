@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -46,7 +47,8 @@ def open_scratch(folder: Path) -> tuple[BinaryIO, Path]:
     except OSError as error:
         raise disk_error(error, "create a scratch file", path=folder) from error
     file = os.fdopen(handle, "wb", buffering=0)
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with suppress(OSError):  # where a drive has no locks, age alone must tell the dead from the living
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return file, Path(name)
 
 
@@ -58,11 +60,12 @@ def sweep(folder: Path, *, idle: float = IDLE) -> list[Path]:
     old = [path for path in folder.glob(f"*{SUFFIX}") if path.is_file()] if folder.is_dir() else []
     if not old:
         return []
-    probe, here = open_scratch(folder)
-    with probe:
-        now = here.stat().st_mtime
-        here.unlink()
-    return [path for path in old if path != here and _swept(path, before=now - idle)]
+    try:
+        os.utime(folder)
+        now = folder.stat().st_mtime
+    except OSError as error:
+        raise disk_error(error, "look at the scratch folder", path=folder) from error
+    return [path for path in old if _swept(path, before=now - idle)]
 
 
 def _swept(path: Path, *, before: float) -> bool:
@@ -72,8 +75,6 @@ def _swept(path: Path, *, before: float) -> bool:
                 return False
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
-    except (FileNotFoundError, BlockingIOError):
-        return False  # somebody else swept it, or its writer lives
-    except OSError as error:
-        raise disk_error(error, "sweep a scratch file", path=path) from error
+    except OSError:  # its writer lives, somebody else swept it, or it is another user's: not ours to delete
+        return False
     return True

@@ -2,8 +2,8 @@
 
 The bytes of a part depend on its records only: the gzip header has no time and no name, and igzip is fed in blocks of
 one size whatever the chunks were (on one kind of processor: igzip has other code, and other output, for others).
-Compression runs in the caller's thread: it lets go of the GIL, and a thread of its own per part was measured to gain
-nothing over a busy producer, who holds up each of its many short blocks (docs/performance.md).
+Compression runs in the caller's thread and lets go of the GIL. A thread of its own per part was measured to gain
+nothing beside a producer that is busy in Python: it waits for the GIL after each block (switch interval, 5 ms).
 Memory is a few blocks a part, whatever the number of records.
 """
 
@@ -61,7 +61,10 @@ class Landing:
 
 
 class PartWriter:
-    """One part on its way. For one thread; `rows` and `raw_bytes` count what was written.
+    """One part on its way, for one thread. `rows` and `size` (bytes before compression) count what was written.
+
+    A bound on the size of parts looks at `size`: it depends on the records only, so a repeated run cuts where the
+    first one did.
 
     Nothing of it is in the store before `close`; `abort`, or leaving it to the garbage collector, leaves nothing.
     """
@@ -70,7 +73,7 @@ class PartWriter:
         self, store: ObjectStore, name: PartName, *, folder: str, format: str = "jsonl.gz", level: int = 1
     ) -> None:
         self.rows = 0
-        self.raw_bytes = 0
+        self.size = 0
         self._store = store
         self._name = name
         self._folder = folder
@@ -82,17 +85,12 @@ class PartWriter:
         self._held = 0
         self._file, self._path = open_scratch(store.scratch())
 
-    @property
-    def size(self) -> int:
-        """Bytes before compression so far: what a bound on part sizes should look at, as it never depends on timing."""
-        return self.raw_bytes
-
     def write(self, chunk: bytes, rows: int) -> None:
         """Add whole records. Raises `Transient` when the disk is full; the part is gone then."""
         if self._file.closed:
             raise ValueError("this part is closed")
         self.rows += rows
-        self.raw_bytes += len(chunk)
+        self.size += len(chunk)
         self._pending.append(chunk)
         self._held += len(chunk)
         if self._held >= BLOCK:
@@ -118,7 +116,7 @@ class PartWriter:
             key=key,
             rows=self.rows,
             bytes=self._stored,
-            raw_bytes=self.raw_bytes,
+            raw_bytes=self.size,
             sha256=self._sha256.hexdigest(),
             etag=etag,
         )

@@ -91,6 +91,31 @@ def test_a_folder_that_is_not_ours_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
 
 
+def test_what_the_disk_cannot_do_is_an_error_of_ours(store: FolderStore) -> None:
+    store.put_new("k", b"")
+    long = "x" * 300  # no file system here takes it
+    for ask in (
+        lambda: store.get(long),
+        lambda: store.head(long),
+        lambda: list(store.list(f"{long}/")),
+        lambda: store.put_new(long, b""),
+        lambda: store.put_file(long, scratch_file(store, b""), sha256=sha256(b"")),
+        lambda: store.delete(long),
+    ):
+        with pytest.raises(Transient, match=r"the disk failed: could not .*name too long"):
+            ask()
+
+
+def test_a_folder_is_no_object(store: FolderStore) -> None:
+    store.put_new("a/b", b"")
+    store.delete("a")
+    store.delete("a/b/c")
+
+    assert store.head("a/b") is not None
+    with pytest.raises(FileExistsError):
+        store.put_file("a", scratch_file(store, b""), sha256=sha256(b""))
+
+
 def test_a_full_disk_leaves_nothing_half_written(small_disk: Path) -> None:
     store = FolderStore(small_disk)
     store.put_new("small", b"x" * 1000)

@@ -60,7 +60,7 @@ def test_the_header_holds_no_time_and_no_name(landing: Landing, store: ObjectSto
     assert stored[4:8] == bytes(4)  # no time
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_the_bytes_do_not_depend_on_how_the_records_were_cut(data: st.DataObject) -> None:
     raw = b"".join(records(9000, seed=data.draw(st.integers(0, 3))))
