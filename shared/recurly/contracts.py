@@ -2,11 +2,11 @@
 
     python -m shared.recurly.contracts ../shared/data/recurly-openapi-v2021-02-25.yaml src/recurly/contracts
 
-What carries over: names, types and the date-time and decimal formats; amounts are decimals, so that money adds up. What does not: prose; lengths, patterns and ranges, which the
-live API does not promise to keep; enums, because the API adds values without notice (they become plain strings). The
-content model is open. The file marks nothing as nullable while the live API answers null for whatever is not set, so
-everything but the key and the cursor may be null. A component inside itself, or deeper than four components, is cut to
-an object of any shape.
+What carries over: names, types, and the date-time and decimal formats; amounts are decimals, so that money adds up.
+What does not: prose; lengths, patterns and ranges, which the live API does not promise to keep; enums, because the API
+adds values without notice (they become plain strings). The content model is open. The file marks nothing as nullable
+while the live API answers null for whatever is not set, so everything but the key and the cursor may be null. A
+component inside itself, or deeper than four components, is cut to an object of any shape.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ import json
 import signal
 import sys
 import threading
-from datetime import date
+from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 from shared.recurly.simulator.api import Options
@@ -24,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--today", type=date.fromisoformat, default=date(2025, 6, 30), help="the site's first day now"
     )
+    parser.add_argument("--live", action="store_true", help="today is today, and changes happen now")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="wait so long before every answer")
     parser.add_argument(
         "--rate-limit", type=parse_limit, default=(0, 300.0), help="1000 (a minute) or 20/3 (20 in 3 s)"
@@ -52,7 +54,13 @@ def main(arguments: list[str]) -> int:
         exports_late=chosen.exports_late,
         link_seconds=chosen.link_seconds,
     )
-    world = World(seed=chosen.seed, scale=chosen.scale, today=chosen.today)
+    clock = partial(datetime.now, UTC)
+    world = World(
+        seed=chosen.seed,
+        scale=chosen.scale,
+        today=clock().date() if chosen.live else chosen.today,
+        clock=clock if chosen.live else None,
+    )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

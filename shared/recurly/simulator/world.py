@@ -1,15 +1,16 @@
 """The life of the simulated site, day by day: people sign up, pay, change their minds and leave.
 
-Everything follows from the seed: the same seed, scale, first day and number of days give the same records,
-whether the
+Everything follows from the seed: the same seed, scale, first day and number of days give the same records, whether the
 days were lived in one go or one by one. One day is one step; the clock of the site stands at the end of the last one.
+A site with a `clock` is live: what changes after its history gets the clock's time, so that a program that asks for
+changes up to now meets them.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -34,7 +35,14 @@ Step = Callable[[Random, str, Any], None]
 class World:
     """The site's records in tables by stream, and what is due on which day."""
 
-    def __init__(self, *, seed: int = 7, scale: float = 1.0, today: date = date(2025, 6, 30)) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int = 7,
+        scale: float = 1.0,
+        today: date = date(2025, 6, 30),
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
         self.seed, self.scale = seed, scale
         self.day = today - timedelta(days=HISTORY)
         self.tables = {listing.stream: Table(listing.stream) for listing in LISTINGS}
@@ -53,8 +61,10 @@ class World:
         self._arrivals: dict[int, int] = {}
         for index in arrivals:
             self._arrivals[index] = self._arrivals.get(index, 0) + 1
+        self._clock: Callable[[], datetime] | None = None
         for index in range(HISTORY):
             self._live(self._arrivals.get(index, 0), export=index >= HISTORY - EXPORTED)
+        self._clock = clock
 
     @property
     def records(self) -> int:
@@ -80,7 +90,8 @@ class World:
         self.day += timedelta(days=1)
 
     def _at(self, random: Random) -> str:
-        return f"{self.day}T{random.randrange(24):02}:{random.randrange(60):02}:{random.randrange(60):02}Z"
+        at = f"{self.day}T{random.randrange(24):02}:{random.randrange(60):02}:{random.randrange(60):02}Z"
+        return f"{self._clock():%Y-%m-%dT%H:%M:%SZ}" if self._clock is not None else at
 
     def _plan(self, days: int, step: Step, subject: Any) -> None:
         self._scheduled += 1
@@ -326,7 +337,7 @@ class World:
                      "created_at": at}, owner=account["id"])  # fmt: skip
         idle = [c for c in everybody if not c.gone and not c.account["has_live_subscription"]
                 and c.account["created_at"][:10] < str(self.day - timedelta(days=60))]  # fmt: skip
-        if idle and random.random() < 0.02:
+        if random.random() < 0.0003 * len(idle):
             customer, at = random.choice(idle), self._at(random)
             customer.gone = True
             self.tables["accounts"].touch(customer.account["id"], at, state="inactive", deleted_at=at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -140,3 +141,24 @@ def test_exports_are_kept_for_a_week_and_do_not_change_afterwards() -> None:
     common = set(kept) & set(world.exports)
     assert len(common) == 5
     assert {day: kept[day] for day in common} == {day: world.exports[day] for day in common}
+
+
+def test_a_live_site_changes_at_the_time_of_its_clock() -> None:
+    """So that a program that reads what changed until now meets the changes."""
+    now = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+    world = World(seed=9, scale=0.1, today=now.date(), clock=lambda: now)
+    before = snapshot(world)
+    world.advance(2)
+    after = snapshot(world)
+    times = {
+        world.tables[name].rows[key].doc.get("updated_at")
+        for name, records in after.items()
+        for key, text in records.items()
+        if before[name].get(key) != text
+    }
+
+    assert times - {None} == {"2026-03-04T05:06:07Z"}
+    assert (
+        max(doc["updated_at"] for doc in docs(World(seed=9, scale=0.1, today=now.date()), "invoices"))
+        < "2026-03-04"
+    )
