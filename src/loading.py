@@ -15,6 +15,7 @@ from shared.common.errors import Misconfigured, SluiceError, unknown
 
 if TYPE_CHECKING:
     from shared.common.ports import ObjectStore
+    from shared.contracts.columns import Column
     from shared.ingestion.source import Source
     from shared.warehouse.load import LoadReport
     from shared.warehouse.ports import TableSpec
@@ -31,15 +32,26 @@ def table_of(source: Source, stream: str) -> TableSpec:
     spec = source.spec.streams.get(stream)
     if spec is None:
         return TableSpec(source.name, stream, Disposition.APPEND)
-    contract = source.contracts.get(stream)
     return TableSpec(
         source.name,
         stream,
         Disposition(spec.disposition),
-        columns=None if contract is None else contract.columns(),
+        columns=_columns(source, stream),
         primary_key=spec.primary_key,
         cursor_field=spec.cursor_field,
     )
+
+
+def _columns(source: Source, stream: str) -> tuple[Column, ...] | None:
+    """The columns of what was landed: masked, and spread out where the stream is flattened; None: not declared."""
+    from shared.contracts.flat import flat_columns
+    from shared.contracts.masked import masked
+
+    contract, spec = source.contracts.get(stream), source.spec.streams[stream]
+    if contract is None:
+        return None
+    contract = masked(contract, spec.mask)
+    return flat_columns(contract) if spec.format == "csv" and spec.nested == "flatten" else contract.columns()
 
 
 def landed_streams(store: ObjectStore, source: str) -> list[str]:
