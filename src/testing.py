@@ -309,7 +309,8 @@ def owner(spec: SourceSpec, request: Request) -> str | None:
     """The stream that a request belongs to: its path fits, and its fixed parameters are there."""
     found = []
     for name, stream in spec.streams.items():
-        params = {k: v for k, v in stream.params.items() if "{" not in v}
+        uncounted = stream.reconcile.without if stream.reconcile and request.method == "HEAD" else ()
+        params = {k: v for k, v in stream.params.items() if "{" not in v and k not in uncounted}
         if _fits(spec, stream.path, request) and all(request.param(k) == v for k, v in params.items()):
             found.append((len(params), name))
     return max(found)[1] if found else None
