@@ -9,8 +9,7 @@ from itertools import count
 from shared.common.errors import Misconfigured, Refused, Transient
 from shared.common.formats import Csv, Format, JsonLines, Nested
 from shared.common.masks import Hash, masking
-from shared.contracts.contract import Contract
-from shared.contracts.flat import flat_columns
+from shared.contracts.columns import Column
 from shared.contracts.page import PageChecker
 from shared.ingestion.follow import following
 from shared.ingestion.lane import Course
@@ -154,7 +153,7 @@ class Assembly:
 
         return Sieve(
             checker=PageChecker(contract, key_fields=stream.primary_key, cursor_field=stream.cursor_field),
-            encoder=encoder_for(stream, contract),
+            encoder=encoder_for(stream, source.columns(self.name)),
             keyed=bool(stream.primary_key),
             times=_times(stream),
             complete=complete if steps else None,
@@ -197,18 +196,17 @@ class Assembly:
         return int(said) if said.isdecimal() else None
 
 
-def encoder_for(stream: Stream, contract: Contract | None) -> Format:
+def encoder_for(stream: Stream, columns: tuple[Column, ...] | None) -> Format:
     """How the stream's records are written. A CSV file has the columns of the contract, in their order."""
     if stream.format == "jsonl":
         return JsonLines()
-    if contract is None:
+    if columns is None:
         raise Misconfigured(
             "format csv needs to know the columns",
             hint="give the stream a `contract` or `columns`, or take jsonl",
         )
-    if stream.nested == "flatten":
-        return Csv(tuple(column.name for column in flat_columns(contract)), Nested.FLATTEN)
-    return Csv(tuple(column.name for column in contract.columns()))
+    nested = Nested.FLATTEN if stream.nested == "flatten" else Nested.JSON
+    return Csv(tuple(column.name for column in columns), nested)
 
 
 def _times(stream: Stream) -> TimeFormat | None:

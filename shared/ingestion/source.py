@@ -15,7 +15,10 @@ from typing import Any
 
 from shared.common.documents import Document, read_yaml
 from shared.common.errors import Misconfigured, unknown
+from shared.contracts.columns import Column
 from shared.contracts.contract import Contract
+from shared.contracts.flat import flat_columns
+from shared.contracts.masked import masked
 from shared.ingestion.spec import SourceSpec, Stream
 
 _SETTING = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
@@ -39,6 +42,18 @@ class Source:
         if name not in self.spec.streams:
             raise unknown("stream", name, [*self.spec.streams, *self.spec.reports], source=self.name)
         return self.spec.streams[name]
+
+    def landed(self, name: str) -> Contract | None:
+        """The contract of the records as they land: masked columns are text there, or gone."""
+        contract = self.contracts.get(name)
+        return None if contract is None else masked(contract, self.spec.streams[name].mask)
+
+    def columns(self, name: str) -> tuple[Column, ...] | None:
+        """The columns of a stream's table; None where it has no contract and they are found in what landed."""
+        contract, stream = self.landed(name), self.spec.streams[name]
+        if contract is None:
+            return None
+        return flat_columns(contract) if stream.nested == "flatten" else contract.columns()
 
 
 def load_source(
@@ -65,7 +80,13 @@ def load_source(
         for name, s in spec.streams.items()
         if (c := _contract(name, s, spec, file, document)) is not None
     }
-    return Source(spec, str(file), contracts, _hooks(spec, file, document))
+    source = Source(spec, str(file), contracts, _hooks(spec, file, document))
+    for name in contracts:
+        try:
+            source.landed(name)
+        except Misconfigured as error:  # a mask that names no field would let its values through
+            raise error.at(file=document.where("streams", name, "mask")) from None
+    return source
 
 
 def _filled(value: Any, settings: Mapping[str, str], document: Document, path: tuple[Any, ...] = ()) -> Any:

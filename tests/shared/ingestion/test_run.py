@@ -452,7 +452,7 @@ def test_a_list_that_is_cut_in_the_record_is_fetched_in_full(bench: Bench) -> No
 
 
 def test_masked_columns_are_masked_everywhere_also_in_the_quarantine(bench: Bench) -> None:
-    text = SOURCE + "    mask: {email: hash}\n"
+    text = SOURCE + "      email: string\n    mask: {email: hash}\n"
     bench.secrets["MASK_KEY"] = "canary-mask-key"
     bench.api.lists["/orders"] = [
         {"id": 1, "updated_at": "2024-03-02T00:00:00Z", "email": "ada@example.com"},
@@ -509,3 +509,30 @@ class Deadline:
 
     def remaining(self) -> float:
         return self.end - self.clock.monotonic()
+
+
+def test_csv_has_the_columns_of_the_contract_with_masked_ones_as_text_and_nested_ones_as_asked(
+    bench: Bench,
+) -> None:
+    text = SOURCE.replace("      total: {type: number, nullable: true}\n", "") + "    format: csv\n"
+    text = text.replace("    columns:\n", "    contract:\n").replace(
+        "      id: integer\n      updated_at: timestamp\n",
+        "      type: object\n      required: [id, updated_at]\n      properties:\n        id: {type: integer}\n"
+        "        updated_at: {type: string, format: date-time}\n"
+        "        ship: {type: object, properties: {city: {type: string}}}\n"
+        "        pin: {type: integer}\n",
+    )
+    text += "    mask: {pin: {type: partial, keep_last: 1}}\n"
+    row = {"id": 1, "updated_at": "2024-03-02T00:00:00Z", "ship": {"city": "Köln"}, "pin": 1234, "other": 1}
+    bench.api.lists["/orders"] = [row]
+    bench.run(bench.source(text))
+    flat = Bench(bench.folder, api=bench.api)
+    flat.run(flat.source(text + "    nested: flatten\n"))
+
+    assert (
+        bench.bytes().decode()
+        == 'id,updated_at,ship,pin\r\n1,"2024-03-02T00:00:00Z","{""city"":""Köln""}","***4"\r\n'
+    )
+    assert (
+        flat.bytes().decode() == 'id,updated_at,ship.city,pin\r\n1,"2024-03-02T00:00:00Z","Köln","***4"\r\n'
+    )

@@ -127,6 +127,10 @@ def test_a_hook_that_is_missing_is_refused_with_the_ones_that_are_there(tmp_path
     assert 'did you mean "tidy"?' in refusal(tmp_path, SOURCE + "    map: tidi\n")
 
 
+def test_a_mask_that_names_no_field_is_refused_because_it_would_let_values_through(tmp_path: Path) -> None:
+    assert 'did you mean "total"?' in refusal(tmp_path, SOURCE + "    mask: {totl: drop}\n")
+
+
 def test_a_stream_that_is_not_there_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="known: orders"):
         load(tmp_path, SOURCE).stream("plans")
