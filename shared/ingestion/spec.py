@@ -43,7 +43,8 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
 class Model(BaseModel):
     """Base of the documents that people write: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Compiled when first used, so that a Lambda does not pay for models while it imports.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Incremental(Model):
