@@ -137,10 +137,10 @@ class Client:
         attempt = furthest = 0
         while True:
             attempt += 1
+            if self._remaining() <= 0:
+                raise Transient("the time of this run is over", url=self._shown(request)).at(**self._where)
             outcome: Response | Transient
             try:
-                if self._remaining() <= 0:
-                    raise Transient("the time of this run is over", retry_after=0.0)
                 return once()
             except Unsuccessful as error:
                 outcome = error.response
