@@ -25,9 +25,15 @@ from shared.landing.log import CommitLog
 Status = Literal["done", "unfinished", "failed", "superseded", "skipped"]
 
 
+_NOT_SAID = frozenset({"error", "seconds", "live_rows", "live_pages"})
+
+
 @dataclass(slots=True)
 class StreamReport:
-    """What a run did for one stream. `seconds` is wall time; `cursor` is where the stream stands now."""
+    """What a run did for one stream. `seconds` is wall time; `cursor` is where the stream stands now.
+
+    `live_rows` and `live_pages` also count what is not committed yet, for whoever watches.
+    """
 
     stream: str
     status: Status = "done"
@@ -45,9 +51,11 @@ class StreamReport:
     retry_after: float | None = None
     warnings: list[str] = field(default_factory=list)
     error: SluiceError | None = None
+    live_rows: int = 0
+    live_pages: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        document = {name: getattr(self, name) for name in self.__slots__ if name not in ("error", "seconds")}
+        document = {name: getattr(self, name) for name in self.__slots__ if name not in _NOT_SAID}
         error = None
         if self.error is not None:
             error = {"type": type(self.error).__name__, "message": str(self.error)}
@@ -87,6 +95,7 @@ class StreamRun:
         self._committing = threading.Lock()
         self._pending: list[Update] = []
         self._inbox = threading.Lock()
+        self._afoot: dict[int, tuple[int, int]] = {}
         self._warned: dict[str, int] = {}
         self._next = 0
         self._began = passage.monotonic()
@@ -180,7 +189,15 @@ class StreamRun:
 
     def live(self, update: Update) -> None:
         """Tell the watcher of rows that are not committed yet."""
+        with self._inbox:
+            self._afoot[id(update)] = (update.rows, update.pages)
+            self._sum_up()
         self.passage.moved(self.report)
+
+    def _sum_up(self) -> None:
+        afoot = self._afoot.values()
+        self.report.live_rows = self.report.rows + sum(rows for rows, _ in afoot)
+        self.report.live_pages = self.report.pages + sum(pages for _, pages in afoot)
 
     def publish(self, update: Update) -> None:
         """Commit an update; updates that arrive while a commit is on its way share the next one."""
@@ -230,6 +247,10 @@ class StreamRun:
         report.pages += sum(update.pages for update in updates)
         report.commits += 1
         report.cursor = draft.cursor
+        with self._inbox:
+            for update in updates:
+                self._afoot.pop(id(update), None)
+            self._sum_up()
         passage.moved(report)
 
     def _within_bounds(self, draft: Draft) -> None:

@@ -120,9 +120,9 @@ class Live:
                 seconds = report.seconds if done else self._monotonic() - self._since[name]
                 grid.add_row(
                     name,
-                    f"{report.pages:,}",
-                    f"{report.rows:,}",
-                    f"{report.rows / seconds:,.0f}" if seconds > 0.05 else "",
+                    f"{report.live_pages:,}",
+                    f"{report.live_rows:,}",
+                    f"{report.live_rows / seconds:,.0f}" if seconds > 0.05 else "",
                     spoken(seconds),
                     _status(report) if done else "…",
                     style="red" if done and report.status == "failed" else None,
