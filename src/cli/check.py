@@ -25,7 +25,10 @@ from src.cli.screen import Screen, spoken
 @json_option
 @click.pass_obj
 def check(screen: Screen, source: str, source_file: Path | None, changes: tuple[str, ...]) -> None:
-    """Test the connection and the credentials of SOURCE with one small request, and say what is wrong."""
+    """Test the connection and the credentials of SOURCE, and say what is wrong.
+
+    One small request: the first page of its first stream, or the `check:` path of its file.
+    """
     from src.cli.probe import ONCE, probe
     from src.cli.run import changes_of
     from src.workplace import Workplace

@@ -34,9 +34,9 @@ from src.cli.screen import Screen, spoken
 )
 @click.pass_context
 def invoke(context: click.Context, app: str, event: Path, timeout: float, until_done: bool) -> None:
-    """Run src/APP/app.py:handler with the JSON file EVENT (-: standard input), as Lambda would.
+    """Run the handler of src/APP/app.py with the JSON file EVENT, as Lambda would.
 
-    The answer is the last line of stdout, what the handler logs stands above it.
+    EVENT may be - for standard input. The answer is the last line of stdout; logs go to stderr.
     """
     from src.invoke import invoke as run_app
 

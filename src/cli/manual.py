@@ -26,12 +26,16 @@ def commands(command: click.Command, context: click.Context) -> Iterator[tuple[c
                 yield from commands(found, click.Context(found, info_name=name, parent=context))
 
 
+def top() -> click.Context:
+    """The context of the whole tree, as wide as the page."""
+    return click.Context(sluice, info_name="sluice", terminal_width=100, **sluice.context_settings)
+
+
 def manual() -> str:
     """The --help page of every command, one below the other."""
-    top = click.Context(sluice, info_name="sluice", terminal_width=100, max_content_width=100)
     pages = [
         f"## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
-        for command, context in commands(sluice, top)
+        for command, context in commands(sluice, top())
     ]
     return "\n".join([HEAD, *pages])
 

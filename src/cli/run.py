@@ -196,7 +196,8 @@ def changes_of(pairs: Sequence[str]) -> dict[str, str]:
         path, equals, value = pair.partition("=")
         if not equals or not path:
             raise Misconfigured(
-                f"--set {pair}: expected KEY=VALUE", hint="such as --set streams.orders.params.limit=50"
+                f"--set {pair} has no = in it",
+                hint="give a path and a value: --set streams.orders.params.limit=50",
             )
         found[path.strip()] = value
     return found

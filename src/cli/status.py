@@ -52,7 +52,10 @@ class Standing:
 @json_option
 @click.pass_context
 def status(context: click.Context, source: str | None) -> None:
-    """Show for each stream: cursor, last commit and its age, rows of the last run, lag of the warehouse."""
+    """Show where every stream stands: cursor, last commit, age, rows, lag.
+
+    Rows are those of the last run; the lag is what has landed and is not in the warehouse yet.
+    """
     from src.workplace import Workplace, source_files
 
     screen: Screen = context.obj
