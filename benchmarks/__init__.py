@@ -1,0 +1,1 @@
+"""Benchmarks of Sluice against the floor that its work has on this machine."""

@@ -1,0 +1,26 @@
+"""`python -m benchmarks` lists the benchmarks and runs one: `python -m benchmarks ingest --help`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+BENCHMARKS = {
+    "ingest": "the product against the floor, whole processes on a mock API: speed, CPU and memory",
+    "hotpath": "from a page to the bytes of a part, without a network: each step and what it was chosen over",
+    "memory": "what each import costs in memory and time",
+}
+
+
+def main(arguments: list[str]) -> int:
+    if not arguments or arguments[0] not in BENCHMARKS:
+        print("usage: python -m benchmarks BENCHMARK [options]\n")
+        for name, text in BENCHMARKS.items():
+            print(f"  {name:10}{text}")
+        return 0 if not arguments else 2
+    result: int = importlib.import_module(f"benchmarks.{arguments[0]}").main(arguments[1:])
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
