@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import duckdb
 
 MEMORY = ":memory:"
+MEMORY_LIMIT = "512MB"
 WAIT = 30.0
 """Seconds to wait for a file that another process has open."""
 
@@ -33,8 +34,9 @@ _CHECKPOINT = "256MB"
 class DuckDB:
     """A DuckDB database at `path`, or `:memory:`, which lives as long as this object.
 
-    `memory` caps what DuckDB takes (like `500MB`; the rest goes to a temporary folder beside the file), `threads` its
-    threads; None leaves both to DuckDB: 80% of the machine's memory, a thread per core.
+    `memory` caps what DuckDB takes; the rest goes to a temporary folder beside the file. `threads` are DuckDB's; None:
+    one per core. `compact` lets DuckDB look for the smallest form of texts: files of about half the size, which are
+    written at about half the speed (docs/decisions/0002-load-protocol.md has the figures).
     """
 
     def __init__(
@@ -42,16 +44,23 @@ class DuckDB:
         path: Path | str,
         *,
         clock: Clock,
-        memory: str | None = None,
+        memory: str = MEMORY_LIMIT,
         threads: int | None = None,
+        compact: bool = False,
         wait: float = WAIT,
     ) -> None:
         self.path = str(path)
         self._clock = clock
         self._wait = wait
-        settings = {"memory_limit": memory, "threads": threads, "checkpoint_threshold": _CHECKPOINT}
+        settings = {
+            "memory_limit": memory,
+            "threads": threads,
+            "checkpoint_threshold": _CHECKPOINT,
+            "disabled_compression_methods": None if compact else "dict_fsst",
+        }
         self._settings = {name: str(value) for name, value in settings.items() if value is not None}
         self._lock = threading.Lock()
+        self._ddl = threading.Lock()
         self._root: duckdb.DuckDBPyConnection | None = None
         self._open = 0
 
@@ -59,7 +68,7 @@ class DuckDB:
     def session(self, table: TableSpec) -> Iterator[DuckDBSession]:
         """A session; the file is released when the last one ends."""
         with self._connection() as connection, translated(self.path):
-            session = DuckDBSession(connection, table)
+            session = DuckDBSession(connection, table, ddl=self._ddl)
             session.prepare()
             yield session
 
@@ -80,6 +89,13 @@ class DuckDB:
                 if not self._open and self.path != MEMORY:
                     self._root.close()
                     self._root = None
+
+    def close(self) -> None:
+        """Let go of the database; what was in memory is gone."""
+        with self._lock:
+            if self._root is not None and not self._open:
+                self._root.close()
+                self._root = None
 
     def _connected(self) -> duckdb.DuckDBPyConnection:
         import duckdb

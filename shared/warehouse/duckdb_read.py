@@ -19,6 +19,7 @@ from shared.warehouse.text import csv_header
 
 FILE = "_sluice_file"
 OBJECT_BYTES = 16 << 20
+LONG_LINE = 64 << 20
 
 _TYPES = {
     ColumnType.STRING: "VARCHAR",
@@ -55,17 +56,21 @@ def stage_type(column: Column) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Parts that one statement reads: JSON lines, or CSV of one header. `places` are their positions in the load."""
+    """Parts that one statement reads: JSON lines, or CSV of one header.
+
+    `places` are their positions in the load; DuckDB sets aside about twice `longest`, bytes, for each thread.
+    """
 
     parts: tuple[StagedPart, ...]
     places: tuple[int, ...]
     header: tuple[str, ...] | None = None
+    longest: int = OBJECT_BYTES
 
     @property
     def compression(self) -> str:
         return "gzip" if self.parts[0].format.endswith(".gz") else "none"
 
-    def select(self, columns: Sequence[Column], names: Mapping[str, str], *, object_bytes: int) -> str:
+    def select(self, columns: Sequence[Column], names: Mapping[str, str]) -> str:
         """A query with the columns of a stage: the table's, ours, and the part."""
         place = f"list_position({literal([str(part.file) for part in self.parts])}, {FILE})"
         ours = [
@@ -81,11 +86,9 @@ class Group:
             for column in columns
         ]
         kinds = {names[column.name]: _READ.get(column.type, stage_type(column)) for column in columns}
-        return (
-            f"SELECT {', '.join([*values, *ours])} FROM {self.read(kinds, names, object_bytes=object_bytes)}"
-        )
+        return f"SELECT {', '.join([*values, *ours])} FROM {self.read(kinds, names)}"
 
-    def read(self, kinds: Mapping[str, str], names: Mapping[str, str], *, object_bytes: int) -> str:
+    def read(self, kinds: Mapping[str, str], names: Mapping[str, str]) -> str:
         """The table function over the files. `kinds`: type by column; `names`: column by field."""
         files = literal([str(part.file) for part in self.parts])
         common = f"compression={literal(self.compression)}, filename={literal(FILE)}"
@@ -94,13 +97,14 @@ class Group:
             columns = _struct(kinds or {"_sluice_nothing": "VARCHAR"})
             return (
                 f"read_json({files}, columns={columns}, format='newline_delimited', records=true, "
-                f"maximum_object_size={object_bytes}, {common})"
+                f"maximum_object_size={self.longest}, {common})"
             )
         named = [names.get(field, f"_sluice_skip_{place}") for place, field in enumerate(self.header)]
         columns = _struct({name: kinds.get(name, "VARCHAR") for name in named})
         return (
             f"read_csv({files}, columns={columns}, auto_detect=false, header=true, delim=',', quote='\"', escape='\"', "
-            f"nullstr='', allow_quoted_nulls=false, strict_mode=true, max_line_size={object_bytes}, {common})"
+            f"nullstr='', allow_quoted_nulls=false, strict_mode=true, "
+            f"max_line_size={self.longest}, buffer_size={2 * self.longest}, {common})"
         )
 
 
@@ -116,13 +120,13 @@ def groups(parts: Sequence[StagedPart]) -> Iterator[Group]:
 def rewritten(group: Group, columns: Sequence[Column], names: Mapping[str, str], *, folder: Path) -> Group:
     """The group with its JSON lines rewritten into `folder` (see `exact`); CSV is exact as it is."""
     if group.header is not None:
-        return group
-    parts = []
+        return replace(group, longest=LONG_LINE)
+    parts, longest = [], OBJECT_BYTES
     for place, part in zip(group.places, group.parts, strict=True):
         target = folder / f"exact-{place:05d}.jsonl"
-        rewrite(part, target, columns=columns, names=names)
+        longest = max(longest, rewrite(part, target, columns=columns, names=names))
         parts.append(replace(part, file=target, format="jsonl"))
-    return replace(group, parts=tuple(parts))
+    return replace(group, parts=tuple(parts), longest=longest)
 
 
 def needs_rewriting(columns: Sequence[Column], names: Mapping[str, str]) -> bool:

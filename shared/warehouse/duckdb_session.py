@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,7 +15,6 @@ from shared.warehouse.ddl import COMMIT, LEDGER, LOADED_AT, PART, RUN, names_for
 from shared.warehouse.duckdb_apply import Dml
 from shared.warehouse.duckdb_read import (
     FILE,
-    OBJECT_BYTES,
     Group,
     groups,
     needs_rewriting,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _TRIES = 5
-_LARGE_OBJECT = 1 << 30
 _STAGE = ((RUN, "VARCHAR"), (COMMIT, "BIGINT"), (PART, "INTEGER"))
 _TAKEN = (RUN, LOADED_AT, COMMIT, PART, FILE, "rowid")
 _PREPARE = f"""
@@ -49,9 +48,12 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.loads (
 class DuckDBSession:
     """A session (see `ports.Session`). Not for use by several threads at once."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, spec: TableSpec) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, spec: TableSpec, *, ddl: threading.Lock
+    ) -> None:
         self._connection = connection
         self._spec = spec
+        self._ddl = ddl
         self._stream = (spec.source, spec.stream)
         self._final = FinalTable(connection, spec)
 
@@ -137,18 +139,14 @@ class DuckDBSession:
         exact = needs_rewriting(stage.columns, stage.names)
         if not exact:
             try:
-                self._connection.execute(
-                    into + group.select(stage.columns, stage.names, object_bytes=OBJECT_BYTES)
-                )
+                self._connection.execute(into + group.select(stage.columns, stage.names))
             except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.OutOfRangeException):
                 exact = True
             else:
                 return
         group = rewritten(group, stage.columns, stage.names, folder=folder)
         try:
-            self._connection.execute(
-                into + group.select(stage.columns, stage.names, object_bytes=_LARGE_OBJECT)
-            )
+            self._connection.execute(into + group.select(stage.columns, stage.names))
         except (
             duckdb.InvalidInputException,
             duckdb.ConversionException,
@@ -213,15 +211,16 @@ class DuckDBSession:
             return  # a failed COMMIT has rolled back already
 
     def _repeated(self, work: Callable[[], _T]) -> _T:
-        """Do `work`, again when another session of this process changed the same thing at the same moment."""
+        """Change the catalogue: one session of this process at a time, and again where another was in the way."""
         import duckdb
 
-        for _ in range(_TRIES - 1):
-            try:
-                return work()
-            except (duckdb.TransactionException, duckdb.ConstraintException):
-                continue
-        return work()
+        with self._ddl:
+            for _ in range(_TRIES - 1):
+                try:
+                    return work()
+                except (duckdb.TransactionException, duckdb.ConstraintException):
+                    continue
+            return work()
 
     def _stage_name(self, load: str) -> str:
         return f"stage:{self._spec.source}:{self._spec.stream}:{load}"

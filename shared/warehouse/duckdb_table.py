@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from shared.common.errors import Violation
 from shared.contracts.columns import Column, ColumnType
 from shared.warehouse.ddl import COMMIT, LOADED_AT, RUN, add_column, create_table, merged, quoted
-from shared.warehouse.duckdb_read import OBJECT_BYTES, Group, doubts, tried, type_of
+from shared.warehouse.duckdb_read import Group, doubts, tried, type_of
 from shared.warehouse.ports import Stage, TableSpec
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def explained(
     import duckdb
 
     texts = {stage.names[column.name]: "VARCHAR" for column in stage.columns}
-    source = group.read(texts, stage.names, object_bytes=OBJECT_BYTES)
+    source = group.read(texts, stage.names)
     for column in doubts(group, stage.columns):
         name = quoted(stage.names[column.name])
         wrong = f"{name} IS NOT NULL AND {tried(column, name)} IS NULL"

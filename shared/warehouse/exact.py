@@ -20,18 +20,20 @@ from shared.warehouse.ports import StagedPart
 from shared.warehouse.text import opened
 
 _LEAP = re.compile(rb":60(\.[0-9]+)?(?=[Zz+-])")
+_LIKELY = re.compile(rb'"[0-9]{4}-[0-9TtZz:.+-]+"')
 _NULL = b"null"
 
 
-def rewrite(part: StagedPart, target: Path, *, columns: Iterable[Column], names: Mapping[str, str]) -> None:
+def rewrite(part: StagedPart, target: Path, *, columns: Iterable[Column], names: Mapping[str, str]) -> int:
     """Write the records of a JSON-lines part to `target`, uncompressed: only `columns`, under their names in the table.
 
     Decimals become strings of plain digits, timestamps upper case; the 60th second of a leap second, which no warehouse
-    knows, becomes the last moment of the 59th. The last of two equal keys counts. Raises `Violation` naming the line.
+    knows, becomes the last moment of the 59th. The last of two equal keys counts. Returns the
+    bytes of the longest line. Raises `Violation` naming the line.
     """
     rules = {column.name: (names[column.name], _RULES.get(column.type)) for column in columns}
     decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-    encoder, line_number = msgspec.json.Encoder(), 0
+    encoder, line_number, longest = msgspec.json.Encoder(), 0, 0
     buffer = bytearray()
     with opened(part) as lines, target.open("wb") as file:
         for line in lines:
@@ -45,6 +47,8 @@ def rewrite(part: StagedPart, target: Path, *, columns: Iterable[Column], names:
             encoder.encode_into(record, buffer)
             buffer += b"\n"
             file.write(buffer)
+            longest = max(longest, len(buffer))
+    return longest
 
 
 _Rule = Callable[[bytes], bytes]
@@ -68,7 +72,7 @@ def _decimal(raw: bytes) -> bytes:
 
 
 def _timestamp(raw: bytes) -> bytes:
-    return _LEAP.sub(b":59.999999", raw.upper()) if raw[:1] == b'"' and b"\\" not in raw else raw
+    return _LEAP.sub(b":59.999999", raw.upper()) if _LIKELY.match(raw) else raw
 
 
 _RULES: dict[ColumnType, _Rule] = {ColumnType.DECIMAL: _decimal, ColumnType.TIMESTAMP: _timestamp}

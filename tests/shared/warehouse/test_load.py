@@ -16,6 +16,7 @@ from shared.landing.commit import Draft
 from shared.landing.folder import FolderStore
 from shared.warehouse.duckdb_file import DuckDB
 from shared.warehouse.ports import Step
+from tests.shared.warehouse.stream import Stream
 
 ID_AND_V = {"id": "string", "v": "integer"}
 MERGED = {"id": "string", "v": "integer", "updated_at": "timestamp"}
@@ -273,8 +274,6 @@ def test_replay_from_zero_into_an_empty_warehouse_gives_the_same_table(
 def test_parts_of_a_store_that_is_no_folder_are_downloaded_and_verified(
     tmp_path: Path, columns: Callable[..., Any], make_stream: Callable[..., Any]
 ) -> None:
-    from tests.shared.warehouse.conftest import Stream
-
     stream = Stream(MemoryStore(), DuckDB(tmp_path / "db", clock=FakeClock()))
     stream.commit([{"id": "a", "v": 1}], [{"id": "b", "v": 2}])
     stream.load(stream.spec(columns=columns(**ID_AND_V)))
@@ -386,8 +385,6 @@ def test_two_loaders_inside_their_transactions(stream: Any, columns: Callable[..
 
 
 def test_a_file_that_is_called_like_its_source(tmp_path: Path, columns: Callable[..., Any]) -> None:
-    from tests.shared.warehouse.conftest import Stream
-
     stream = Stream(FolderStore(tmp_path / "l"), DuckDB(tmp_path / "recurly.duckdb", clock=FakeClock()))
     stream.commit([{"id": "a", "v": 1}])
     stream.load(stream.spec(columns=columns(**ID_AND_V)))
@@ -398,8 +395,6 @@ def test_a_file_that_is_called_like_its_source(tmp_path: Path, columns: Callable
 def test_a_landing_folder_whose_name_looks_like_a_pattern(
     tmp_path: Path, columns: Callable[..., Any]
 ) -> None:
-    from tests.shared.warehouse.conftest import Stream
-
     stream = Stream(FolderStore(tmp_path / "a[b]*"), DuckDB(tmp_path / "db", clock=FakeClock()))
     stream.commit([{"id": "a", "v": 1}])
     stream.load(stream.spec(columns=columns(**ID_AND_V)))

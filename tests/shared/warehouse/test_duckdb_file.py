@@ -1,0 +1,77 @@
+"""The DuckDB file: who may have it, and what its errors become."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from shared.common.errors import Misconfigured, Transient
+from shared.common.fakes import FakeClock
+from shared.landing.folder import FolderStore
+from shared.warehouse.duckdb_file import DuckDB
+from tests.shared.warehouse.stream import Stream, columns
+
+_HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+
+
+def test_waits_for_a_file_that_another_process_has_and_says_so(stream: Stream, database: Path) -> None:
+    clock = FakeClock()
+    command = [sys.executable, "-c", _HOLD, str(database)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert b"held" in other.stdout.readline()
+
+        with (
+            pytest.raises(Transient, match="open for 2 seconds"),
+            DuckDB(database, clock=clock, wait=2).session(stream.spec()),
+        ):
+            pass
+        other.communicate(b"")
+
+    assert 2 <= sum(clock.slept) < 3
+
+
+def test_the_file_is_free_again_after_the_last_session(stream: Stream, database: Path) -> None:
+    stream.commit([{"id": "a"}])
+    stream.load(stream.spec(columns=columns(id="string")))
+    command = [sys.executable, "-c", _HOLD, str(database)]
+
+    assert 0 == subprocess.run(command, input=b"", capture_output=True, check=False).returncode
+
+
+def test_a_file_that_is_no_database(stream: Stream, database: Path) -> None:
+    database.write_bytes(b"something else" * 1000)
+
+    with pytest.raises(Misconfigured, match="is no DuckDB database"), stream.warehouse.session(stream.spec()):
+        pass
+
+
+def test_streams_are_loaded_side_by_side(tmp_path: Path) -> None:
+    warehouse = DuckDB(tmp_path / "db", clock=FakeClock(), threads=1)
+    streams = [Stream(FolderStore(tmp_path / "l"), warehouse, stream=f"s{number}") for number in range(6)]
+    for stream in streams:
+        stream.commit([{"id": n} for n in range(100)])
+        stream.commit([{"id": n} for n in range(50)])
+
+    def load(stream: Stream) -> None:
+        kinds = columns(id="integer")
+        stream.load(stream.spec("merge", columns=kinds, primary_key=("id",)), batch_bytes=1)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(load, streams))
+
+    assert [100] * 6 == [len(stream.rows()) for stream in streams]
+
+
+def test_memory_lives_as_long_as_the_warehouse() -> None:
+    warehouse = DuckDB(":memory:", clock=FakeClock())
+    spec = Stream.spec.__get__(type("S", (), {"stream": "s"})())()
+    with warehouse.session(spec) as session:
+        session.query("CREATE TABLE t AS SELECT 1 AS a")
+    with warehouse.session(spec) as session:
+        assert [(1,)] == session.query("SELECT a FROM t")
+    warehouse.close()
