@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -12,7 +13,8 @@ from shared.common.errors import Violation
 from shared.common.ports import ObjectStore
 from shared.landing.commit import Part
 from shared.landing.layout import PartName
-from shared.landing.writer import TAKES
+from shared.landing.reader import RowCounter
+from shared.landing.writer import put_part
 
 _BLOCK = 1024 * 1024
 
@@ -28,45 +30,22 @@ def adopt(store: ObjectStore, file: Path, name: PartName, *, folder: str, format
             sha256.update(block)
             stored += len(block)
     with file.open("rb") as stream:
-        rows, raw = _count(stream, format, str(name.run))
+        rows, raw = _count(stream, format)
     digest = sha256.hexdigest()
-    for take in range(1, TAKES + 1):
-        key = name.key(folder, format=format, take=take)
-        try:
-            etag = store.put_file(key, file, sha256=digest)
-        except FileExistsError:
-            continue
-        return Part(key=key, rows=rows, bytes=stored, raw_bytes=raw, sha256=digest, etag=etag)
-    raise Violation(
-        f"{TAKES} parts with other content lie under this name already", key=name.key(folder, format=format)
-    )
+    key, etag = put_part(store, file, partial(name.key, folder, format=format), sha256=digest)
+    return Part(key=key, rows=rows, bytes=stored, raw_bytes=raw, sha256=digest, etag=etag)
 
 
-def _count(stream: BinaryIO, format: str, run: str) -> tuple[int, int]:
-    """Records and bytes before compression. A CSV record ends at a line end outside of quotes (RFC 4180)."""
+def _count(stream: BinaryIO, format: str) -> tuple[int, int]:
+    """Records, and bytes before compression."""
     text = cast(BinaryIO, gzip.GzipFile(fileobj=stream)) if format.endswith(".gz") else stream
-    is_csv = format.startswith("csv")
-    lines = raw = 0
-    quoted, ended = False, True
+    counter, raw = RowCounter(csv=format.startswith("csv")), 0
     try:
         while block := text.read(_BLOCK):
             raw += len(block)
-            if is_csv and (quoted or b'"' in block):
-                pieces = block.split(b'"')
-                for number, piece in enumerate(pieces):
-                    if number:
-                        quoted = not quoted
-                    if not quoted:
-                        lines += piece.count(b"\n")
-            else:
-                lines += block.count(b"\n")
-            ended = block.endswith(b"\n")
+            counter.feed(block)
     except (EOFError, OSError, zlib.error) as error:
-        raise Violation(f"the file is not whole {format}: {error}", run=run) from None
-    if not ended or quoted:
-        lines += 1
-    if is_csv and lines == 0:
-        raise Violation(
-            "a CSV file without a header line", hint="an empty table still has its columns", run=run
-        )
-    return lines - is_csv, raw
+        raise Violation(f"the file is not whole {format}: {error}") from None
+    if format.startswith("csv") and not raw:
+        raise Violation("a CSV file without a header line", hint="an empty table still has its columns")
+    return counter.rows, raw

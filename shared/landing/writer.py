@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 from isal import isal_zlib
@@ -156,18 +159,22 @@ class PartWriter:
             raise disk_error(error, "write a part", path=self._path) from error
 
     def _put(self) -> tuple[str, str]:
-        key = ""
-        for take in range(1, TAKES + 1):
-            key = self._name.key(self._folder, format=self._format, take=take)
-            try:
-                return key, self._store.put_file(key, self._path, sha256=self._sha256.hexdigest())
-            except FileExistsError:
-                continue
-        raise Violation(
-            f"{TAKES} parts with other content lie under this name already",
-            hint="give each process of a run its own attempt, and each part its own window and index",
-            key=key,
-        )
+        keys = partial(self._name.key, self._folder, format=self._format)
+        return put_part(self._store, self._path, keys, sha256=self._sha256.hexdigest())
+
+
+def put_part(store: ObjectStore, file: Path, keys: Callable[..., str], *, sha256: str) -> tuple[str, str]:
+    """Upload a part under the first of its names (`keys(take=1)` …) that is free; returns the key and the etag."""
+    for take in range(1, TAKES + 1):
+        try:
+            return keys(take=take), store.put_file(keys(take=take), file, sha256=sha256)
+        except FileExistsError:
+            continue
+    raise Violation(
+        f"{TAKES} parts with other content lie under this name already",
+        hint="give each process of a run its own attempt, and each part its own window and index",
+        key=keys(take=TAKES),
+    )
 
 
 class RejectWriter(PartWriter):
