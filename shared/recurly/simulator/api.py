@@ -18,7 +18,7 @@ from shared.recurly.simulator.faults import Fault
 from shared.recurly.simulator.routes import Rejected, Route, error_body, find_route, selection_of
 from shared.recurly.simulator.table import Row, wire
 from shared.recurly.simulator.world import World
-from shared.recurly.streams import VERSION
+from shared.recurly.streams import LISTINGS, VERSION
 
 ACCEPTED = tuple(f"application/vnd.recurly.{version}" for version in ("v2019-10-10", VERSION))
 JSON = "application/json; charset=utf-8"
@@ -162,13 +162,23 @@ class Api:
         return Answer(200, orjson.dumps({"object": "export_files", "files": files}))
 
     def report(self) -> bytes:
-        """What a test or a demo wants to know: the site's day, records per list, and requests per list."""
-        totals = {name: len(table) for name, table in self.world.tables.items()}
+        """What a test or a demo wants to know: the site's day, records and requests per list.
+
+        `hidden` are those of the records that no list shows, because they lie below a closed account.
+        """
+        world = self.world
+        closed = {customer.account["id"] for customer in world.customers.values() if customer.gone}
+        hidden = {
+            listing.stream: sum(row.owner in closed for row in world.tables[listing.stream].rows.values())
+            for listing in LISTINGS
+            if listing.parent == "accounts"
+        }
         return json.dumps(
             {
-                "day": str(self.world.day),
-                "records": self.world.records,
-                "totals": totals,
+                "day": str(world.day),
+                "records": world.records,
+                "totals": {name: len(table) for name, table in world.tables.items()},
+                "hidden": hidden,
                 "requests": dict(self.asked),
             }
         ).encode()

@@ -178,6 +178,18 @@ def test_the_children_of_a_closed_account_are_404(start: Callable[..., Any]) -> 
     assert client.ask(f"/accounts/{closed['id']}/notes").status == 404
 
 
+def test_the_report_counts_records_and_those_that_no_list_shows(start: Callable[..., Any]) -> None:
+    client = start(scale=0.3)
+    report = client.ask("/_simulator").json
+    infos = client.site.world.tables["billing_infos"]
+    accounts = client.walk("/accounts?limit=200")
+    shown = sum(len(infos.owned_by(account["id"])) for account in accounts if not account["deleted_at"])
+
+    assert len(accounts) == report["totals"]["accounts"]
+    assert len(infos) == report["totals"]["billing_infos"] == shown + report["hidden"]["billing_infos"]
+    assert shown < len(infos)
+
+
 def test_the_key_is_the_user_and_the_password_is_empty(client: Any) -> None:
     for authorization in (
         "",
