@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from itertools import repeat
+from operator import contains
 from typing import Any, ClassVar, Protocol
 
 import msgspec
@@ -50,10 +52,11 @@ class JsonLines:
         return b""
 
     def encode(self, records: Sequence[Record]) -> bytes:
-        lines = b"\n".join((*records, b""))
-        if lines.count(b"\n") == len(records) and b"\r" not in lines:
-            return lines
-        return b"".join([_one_line(bytes(record)) + b"\n" for record in records])
+        texts = list(map(bytes, records))
+        if any(map(contains, texts, repeat(b"\n"))) or any(map(contains, texts, repeat(b"\r"))):
+            texts = list(map(_one_line, texts))
+        texts.append(b"")
+        return b"\n".join(texts)
 
 
 def _one_line(record: bytes) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from operator import attrgetter
+from operator import attrgetter, methodcaller
 from typing import Any
 
 import msgspec
@@ -175,6 +175,9 @@ class _Reader:
         return attrgetter(self.typed.attributes[name])
 
 
+_ends_with_z = methodcaller("endswith", "Z")
+
+
 def newest(cursors: Iterable[Any]) -> Any:
     """The greatest of some cursors: instants by time, whatever zone and precision they are written in.
 
@@ -182,13 +185,10 @@ def newest(cursors: Iterable[Any]) -> Any:
     '2024-01-01T00:00:00Z'
     """
     values = [value for value in cursors if value is not None]
-    texts = [value for value in values if isinstance(value, str)]
-    if len(texts) < len(values):
-        numbers = [value for value in values if isinstance(value, int | float)]
-        return max(numbers, default=None)
-    if len({len(text) for text in texts}) <= 1 and all(text.endswith("Z") for text in texts):
-        return max(texts, default=None)
-    return max(texts, key=_instant, default=None)
+    if set(map(type, values)) != {str}:
+        return max((value for value in values if isinstance(value, int | float)), default=None)
+    alike = len(set(map(len, values))) == 1 and all(map(_ends_with_z, values))
+    return max(values) if alike else max(values, key=_instant)
 
 
 def _instant(text: str) -> tuple[datetime, str]:
