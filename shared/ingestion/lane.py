@@ -158,13 +158,17 @@ class Lane:
 
     def flush(self) -> None:
         """Close what is open and publish it with the spots that belong to it."""
-        if self._part is not None:
-            part, self._part = self._part, None
-            self.update.parts.append(part.close())
-        if self._quarantine is not None:
-            quarantine, self._quarantine = self._quarantine, None
-            self.update.rejected_parts.append(quarantine.close())
+        # Spots and rows go together: when a part cannot be closed, the spots after it must not be published either.
         update, self.update = self.update, Update()
+        try:
+            if self._part is not None:
+                update.parts.append(self._part.close())
+            if self._quarantine is not None:
+                update.rejected_parts.append(self._quarantine.close())
+        except BaseException:
+            self.abort()
+            raise
+        self._part = self._quarantine = None
         if update.position is not None and self._seen is not None:
             update.position = replace(update.position, seen=self._seen.all_digests())
         if update:

@@ -72,7 +72,8 @@ class File:
 def run_dated_files(desk: Desk, name: str, report: DatedFiles, ask: Ask) -> list[StreamReport]:
     """Land the files of the days up to the one asked for that have not landed yet; one report per stream.
 
-    A day whose files are not there yet makes the report `unfinished` with `retry_after`: that is no failure.
+    When the day that was asked for has no files yet the report is `unfinished` with `retry_after`: that is no failure.
+    A run that asks for no day takes what there is.
     """
     overall = StreamReport(name)
     found: dict[str, StreamReport] = {}
@@ -80,11 +81,11 @@ def run_dated_files(desk: Desk, name: str, report: DatedFiles, ask: Ask) -> list
     first = ask.since.date() if ask.since else last - timedelta(days=report.days - 1)
     try:
         days = _days(desk, report, first, last)
-        if last not in days:
+        if last not in days and ask.until is not None:
             _not_ready(overall, last)
         for day in days:
             files = _files(desk, report, day)
-            if files is None and day == last:
+            if files is None and day == last and ask.until is not None:
                 _not_ready(overall, day)
             for file in files or ():
                 if desk.stop():

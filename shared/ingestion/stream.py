@@ -172,15 +172,24 @@ class StreamRun:
                         break
             except Superseded:
                 raise
-            except BaseException:
+            except BaseException as error:
                 self.stopping.set()
-                lane.flush()
+                self._save(lane, error)
                 raise
             lane.flush()
         except BaseException:
             self.stopping.set()
             lane.abort()
             raise
+
+    def _save(self, lane: Lane, error: BaseException) -> None:
+        """Commit what is whole of a lane that met an error; should that fail too, the first error is told."""
+        try:
+            lane.flush()
+        except Superseded:
+            raise
+        except Exception as second:
+            raise error from second
 
     def warn(self, what: str) -> None:
         """Note something that is no error, once per kind, with how often it happened."""
@@ -206,8 +215,15 @@ class StreamRun:
         with self._committing:
             with self._inbox:
                 updates, self._pending = self._pending, []
-            if updates:
+            if not updates:
+                return
+            try:
                 self._commit(updates)
+            except BaseException:
+                # None of it is committed, also not what other lanes have handed in: it must go first next time.
+                with self._inbox:
+                    self._pending = updates + self._pending
+                raise
 
     def _commit(self, updates: list[Update]) -> None:
         progress = self.progress

@@ -140,11 +140,19 @@ def test_files_that_are_not_ready_are_no_failure_but_a_reason_to_come_back(
     bench: Bench, exports: Exports
 ) -> None:
     exports.days["2024-03-10"] = {}
-    report = bench.run(bench.source(FILES))
+    report = bench.run(bench.source(FILES), ask=Ask(until=parse_instant("2024-03-10T05:00:00Z")))
 
     assert report.failed == {}
     assert (report.done, report.retry_after) == (False, 900)
     assert report.streams["exports"].warnings == ["the files of 2024-03-10 are not ready yet"]
+
+
+def test_a_run_that_asks_for_no_day_takes_what_there_is(bench: Bench, exports: Exports) -> None:
+    exports.days["2024-03-10"] = {}
+    report = bench.run(bench.source(FILES))
+
+    assert report.done
+    assert bench.commits("export_accounts")[-1].draft.cursor["date"] == "2024-03-09"
 
 
 def test_the_day_of_the_event_is_the_last_one_that_is_looked_at(bench: Bench, exports: Exports) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -13,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.common.errors import Misconfigured, Refused, Superseded, Transient, Violation
-from shared.common.fakes import FakeClock
+from shared.common.fakes import FakeClock, MemoryStore
 from shared.ingestion.plan import Ask
 from shared.landing.state import rewind
 from shared.rest.fake import Answer, answer
@@ -339,6 +341,41 @@ def test_whatever_the_windows_pages_parts_and_stops_every_row_lands_once(
 
     assert sorted(bench.ids()) == inside
     assert bench.commits()[-1].draft.cursor == "2024-03-10T11:59:00Z"
+
+
+class Flaky(MemoryStore):
+    """A store that fails to take some objects; of those, some were taken all the same and only the answer was lost."""
+
+    def __init__(self, outcomes: list[str]) -> None:
+        super().__init__()
+        self.outcomes = iter(outcomes)
+
+    def put_file(self, key: str, file: Path, *, sha256: str) -> str:
+        if next(self.outcomes, "ok") == "refused":
+            raise Transient("the store is down")
+        return super().put_file(key, file, sha256=sha256)
+
+    def put_new(self, key: str, body: bytes) -> str:
+        outcome = next(self.outcomes, "ok")
+        time.sleep(0.002)  # so that other lanes have something to publish meanwhile
+        if outcome == "refused":
+            raise Transient("the store is down")
+        etag = super().put_new(key, body)
+        if outcome == "lost":
+            raise Transient("the answer of the store was lost")
+        return etag
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(outcomes=st.lists(st.sampled_from(["ok", "ok", "refused", "lost"]), max_size=12))
+def test_whatever_the_store_refuses_every_row_lands_once(bench: Bench, outcomes: list[str]) -> None:
+    bench = Bench(bench.folder, store=Flaky(outcomes))
+    bench.api.lists["/orders"] = orders(60)
+    source = bench.source(**WINDOWED, streams__orders__part_size="300")
+    for _ in range(len(outcomes) + 2):
+        bench.run(source)
+
+    assert sorted(bench.ids()) == list(range(60))
 
 
 def test_the_rows_are_compared_with_the_apis_own_count(bench: Bench) -> None:
