@@ -17,13 +17,13 @@ from shared.common.clock import SystemClock, random_token
 from shared.common.errors import Misconfigured, unknown
 from shared.common.ports import Clock, Deadline, ObjectStore
 from shared.common.redaction import Redactor
-from src.config import Configuration, Settings, configure
 
 if TYPE_CHECKING:
     from shared.ingestion.session import Tools
     from shared.ingestion.source import Source
     from shared.telemetry.handler import Telemetry
     from shared.warehouse.ports import Warehouse
+    from src.config import Configuration, Settings
 
 CODE = Path(__file__).parent
 
@@ -46,6 +46,8 @@ class Workplace:
     @classmethod
     def open(cls) -> Workplace:
         """The workplace of this process. Raises `Misconfigured` with all settings that are wrong."""
+        from src.config import configure  # what reads settings is a tenth of the import of a Lambda app
+
         redactor = Redactor()
         return cls(configure(learn=redactor.learn), redactor)
 
