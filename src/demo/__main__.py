@@ -125,9 +125,13 @@ def resume(site: Site, sluice: Sluice) -> None:
 def proof(totals: dict[str, int], steady: Sluice, killed: Sluice) -> None:
     """Compare the tables with what the site says it has; raises when anything differs."""
     found = counts(steady.warehouse, totals)
-    hidden = {name: totals[name] - found[name][0] for name in BELOW_ACCOUNTS if totals[name] > found[name][0]}
+    hidden = {
+        name: totals[name] - found[name][0]
+        for name in BELOW_ACCOUNTS
+        if name in totals and totals[name] > found[name][0]
+    }
     wrong = [n for n, (rows, keys) in found.items() if rows != keys or rows + hidden.get(n, 0) != totals[n]]
-    other = counts(killed.warehouse, {name: totals[name] for name in BIG})
+    other = counts(killed.warehouse, {name: totals[name] for name in BIG if name in totals})
     wrong += [
         f"{n} after the kill" for n, (rows, keys) in other.items() if (rows, keys) != (totals[n], totals[n])
     ]

@@ -38,7 +38,7 @@ def counts(warehouse: Path, streams: Mapping[str, int]) -> dict[str, tuple[int, 
         f"SELECT '{name}', count(*), count(DISTINCT {KEYS.get(name, 'id')}) FROM recurly.{name}"  # noqa: S608 - our names
         for name in streams
     ]
-    rows = ask(warehouse, " UNION ALL ".join(selects))
+    rows = ask(warehouse, " UNION ALL ".join(selects)) if selects else []
     return {name: (total, different) for name, total, different in rows}
 
 
@@ -55,4 +55,4 @@ def churn(warehouse: Path) -> tuple[list[str], list[list[str]]]:
     """The head and the lines of a table: plans by how many of their subscriptions have ended."""
     rows = ask(warehouse, CHURN)
     lines = [[plan, f"{every:,}", f"{gone:,}", f"{gone / every:.0%}"] for plan, every, gone in rows]
-    return ["plan", "subscriptions", "churned", ""], lines
+    return ["plan", "sold", "churned", ""], lines

@@ -11,7 +11,8 @@ import pytest
 
 from shared.common.errors import Misconfigured
 from shared.rest.message import Request
-from src.testing import SourceSuite, World, chosen, owner
+from src.testing import SourceSuite
+from src.worlds import World, chosen, owner
 
 RIGHT = """
 source: shop

@@ -29,8 +29,8 @@ from shared.telemetry.logging import open_log
 from shared.telemetry.metrics import Metrics
 from src.config import configure
 from src.ingest.app import handler_of
-from src.testing import Canaries, plain
 from src.workplace import Workplace
+from src.worlds import Canaries, plain
 
 ROOT = Path(__file__).parents[3]
 HEAVY = {
