@@ -48,6 +48,8 @@ from src.worlds import (
     replay,
 )
 
+__all__ = ["SourceSuite", "World"]
+
 MOST_RUNS = 20_000
 
 
