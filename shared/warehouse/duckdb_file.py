@@ -56,8 +56,8 @@ class DuckDB:
             "memory_limit": memory,
             "threads": threads,
             "checkpoint_threshold": _CHECKPOINT,
-            "disabled_compression_methods": None if compact else "dict_fsst",
         }
+        self._compact = compact
         self._settings = {name: str(value) for name, value in settings.items() if value is not None}
         self._lock = threading.Lock()
         self._ddl = threading.Lock()
@@ -105,7 +105,7 @@ class DuckDB:
         until = self._clock.monotonic() + self._wait
         while True:
             try:
-                return duckdb.connect(self.path, config=dict(self._settings))
+                connection = duckdb.connect(self.path, config=dict(self._settings))
             except duckdb.IOException as error:
                 if "lock" not in str(error):
                     raise _broken(self.path, error) from error
@@ -116,7 +116,12 @@ class DuckDB:
                         "a second run), or load again when it is done; nothing is lost",
                         file=self.path,
                     ) from error
-            self._clock.sleep(_PAUSE)
+                self._clock.sleep(_PAUSE)
+            else:
+                # In the settings of `connect` DuckDB 2.0 passes over this one without a word.
+                methods = "" if self._compact else "dict_fsst"
+                connection.execute(f"SET disabled_compression_methods = '{methods}'")
+                return connection
 
 
 def _broken(path: str, error: Exception) -> SluiceError:

@@ -67,6 +67,17 @@ def test_streams_are_loaded_side_by_side(tmp_path: Path) -> None:
     assert [100] * 6 == [len(stream.rows()) for stream in streams]
 
 
+@pytest.mark.parametrize(("compact", "methods"), [(False, "DICT_FSST"), (True, "")])
+def test_texts_are_compressed_at_length_only_when_asked(
+    tmp_path: Path, *, compact: bool, methods: str
+) -> None:
+    warehouse = DuckDB(tmp_path / "db", clock=FakeClock(), memory="300MB", compact=compact)
+    stream = Stream(FolderStore(tmp_path / "l"), warehouse)
+
+    names = "current_setting('disabled_compression_methods'), current_setting('memory_limit')"
+    assert [(methods, "286.1 MiB")] == stream.ask(f"SELECT {names}")
+
+
 def test_memory_lives_as_long_as_the_warehouse() -> None:
     warehouse = DuckDB(":memory:", clock=FakeClock())
     spec = Stream.spec.__get__(type("S", (), {"stream": "s"})())()
