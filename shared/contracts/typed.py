@@ -5,8 +5,8 @@ decided by the full validator (`validate`). So every keyword is in one of three 
 properties, enums, lengths, ranges); in a check of jsonschema-rs over all values of one field of a page at once
 (formats, patterns, and every subschema this file does not understand); or among the annotations, which decide nothing.
 
-Measured on 2.5 KB records with 10 to 20 date-times (docs/performance.md): 5.9 µs a record; by parsing each record and
-validating it, 10 µs.
+Measured on 2.5 KB records with 3 to 13 date-times (docs/performance.md): 6.5 µs a record; by parsing each record and
+validating it, 10.6 µs.
 """
 
 from __future__ import annotations
