@@ -70,6 +70,8 @@ class Assembly:
             monotonic=session.tools.clock.monotonic,
             calls=lambda: (self.tally.api_calls, self.tally.retries),
             count=self.count,
+            limited=session.limited,
+            over=session.stop,
             max_rejected=stream.max_rejected,
             contract=None if contract is None else contract.digest,
             file_format=stream.file_format,

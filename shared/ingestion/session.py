@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from shared.common.errors import Refused, unknown
@@ -13,6 +14,7 @@ from shared.ingestion.plan import Ask
 from shared.ingestion.report import Desk, run_dated_files, run_job
 from shared.ingestion.source import Source
 from shared.ingestion.spec import DatedFiles, Stream
+from shared.ingestion.stopping import StoppableClock, StoppableDeadline
 from shared.ingestion.stream import StreamReport
 from shared.ingestion.walk import Fetch
 from shared.landing.adopt import adopt
@@ -66,6 +68,12 @@ class Session:
     @classmethod
     def open(cls, source: Source, tools: Tools, *, ask: Ask) -> Session:
         """A session with its threads and connections; use it as a context manager, so that they end."""
+        reserve = min(RESERVE, RESERVED * tools.deadline.remaining())
+        tools = replace(
+            tools,
+            clock=StoppableClock(tools.clock, tools.stop),
+            deadline=StoppableDeadline(tools.deadline, tools.stop),
+        )
         return cls(
             source=source,
             tools=tools,
@@ -73,7 +81,7 @@ class Session:
             run=run_id(tools.clock.now(), tools.token()),
             client=client_for(source, tools),
             pool=ThreadPoolExecutor(source.spec.rate_limit.concurrency, thread_name_prefix="fetch"),
-            reserve=min(RESERVE, RESERVED * tools.deadline.remaining()),
+            reserve=reserve,
         )
 
     def __enter__(self) -> Session:
@@ -85,7 +93,11 @@ class Session:
 
     def stop(self) -> bool:
         """Whether it is time to come to an end."""
-        return self.tools.stop() or self.tools.deadline.remaining() <= self.reserve
+        return self.tools.deadline.remaining() <= self.reserve
+
+    def limited(self) -> bool:
+        """Whether this run has a deadline, or was asked to stop: a wait beyond that is left to the next run."""
+        return not math.isinf(self.tools.deadline.remaining())
 
     def scoped(self, name: str, tally: Tally) -> Client:
         return self.client.scoped(

@@ -72,8 +72,9 @@ def load_source(
         ) from None
     document = read_yaml(text, file=str(file))
     data = _filled(document.data, settings or {}, document)
-    for path, value in (changes or {}).items():
-        data = _changed(data, path.split("."), value, path)
+    changes = changes or {}
+    for path, value in changes.items():
+        data = _changed(_spelled_out(data, path.split(".")), path.split("."), value, path)
     spec = Document(data, document.positions, document.file).parse(SourceSpec)
     contracts = {
         name: c
@@ -111,9 +112,22 @@ def _filled(value: Any, settings: Mapping[str, str], document: Document, path: t
             return value
 
 
+def _spelled_out(data: Any, path: list[str]) -> Any:
+    """With a stream's inherited value written under the stream, so that a change inside it keeps the rest of it."""
+    match path:
+        case ["streams", stream, key, _, *_]:
+            own = data.get("streams", {}).get(stream) if isinstance(data, dict) else None
+            inherited = data.get("defaults", {}).get(key) if isinstance(data, dict) else None
+            if isinstance(own, dict) and key not in own and isinstance(inherited, dict):
+                return {**data, "streams": {**data["streams"], stream: {**own, key: inherited}}}
+    return data
+
+
 def _changed(data: Any, path: list[str], value: str, whole: str) -> Any:
     """A copy of the data with the value at a dotted path replaced; the text is read as YAML (`5`, `true`, `[a]`)."""
     name, *rest = path
+    if data is None:
+        data = {}
     if not isinstance(data, dict):
         raise Misconfigured(
             f'--set {whole}: nothing can be set below "{name}"',

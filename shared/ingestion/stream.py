@@ -75,6 +75,8 @@ class Passage:
     calls: Callable[[], tuple[int, int]]
     count: Callable[[Progress], int | None]
     afresh: Callable[[], Progress]
+    limited: Callable[[], bool]
+    over: Callable[[], bool]
     max_rejected: float | None
     contract: str | None
     file_format: str
@@ -121,8 +123,7 @@ class StreamRun:
         except Superseded as error:
             report.status, report.error = "superseded", error
         except SluiceError as error:
-            report.status, report.error = "failed", error.at(stream=report.stream)
-            report.retry_after = error.retry_after if isinstance(error, Transient) else None
+            self._failed(error.at(stream=report.stream))
         except Exception as error:  # noqa: BLE001  (a fault of ours must not take the other streams with it)
             report.status, report.error = "failed", last_words(error)
         report.cursor = None if self.head is None else self.head.draft.cursor
@@ -130,6 +131,17 @@ class StreamRun:
         report.seconds = self.passage.monotonic() - self._began
         report.api_calls, report.retries = self.passage.calls()
         return report
+
+    def _failed(self, error: SluiceError) -> None:
+        """That the time of this run is over, or a wait goes beyond it, is no failure: somebody calls again."""
+        report, passage = self.report, self.passage
+        passing = isinstance(error, Transient)
+        wait = error.retry_after if isinstance(error, Transient) else None
+        if passing and (passage.over() or (wait is not None and passage.limited())):
+            report.status, report.retry_after = "unfinished", wait or None
+            report.warnings.append(error.message)
+        else:
+            report.status, report.error, report.retry_after = "failed", error, wait
 
     def _forgotten(self, error: Refused) -> bool:
         """Whether a snapshot that an earlier run began cannot go on, because the API no longer knows its page."""

@@ -127,6 +127,11 @@ class Bench:
         )
         return ingest(source or self.source(), tools, ask=ask, **how)
 
+    def stop_after(self, pages: int) -> None:
+        """Ask for an end once so many requests have gone out from now on."""
+        begun = len(self.api.asked)
+        self.stop = lambda: len(self.api.asked) - begun >= pages
+
     def log(self, stream: str = "orders") -> CommitLog:
         return CommitLog(self.store, "acme", stream, self.clock)
 

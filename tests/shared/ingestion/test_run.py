@@ -197,7 +197,7 @@ def test_a_cursor_that_expires_in_mid_run_is_replaced_by_the_time_of_the_last_ro
 
 def test_a_cursor_that_expired_while_the_run_was_stopped_is_replaced_as_well(bench: Bench) -> None:
     bench.api.lists["/orders"] = orders(10)
-    bench.stop = lambda: True
+    bench.stop_after(1)
     assert not bench.run().done
     bench.stop = lambda: False
     gone = fails(2, answer({"error": {"type": "invalid_cursor"}}, 410))
@@ -215,8 +215,7 @@ def test_a_run_cut_into_many_ends_with_the_same_bytes(bench: Bench, per_run: int
     cut = Bench(bench.folder, api=bench.api)
     runs = 0
     while True:
-        pages = itertools.count(1)
-        cut.stop = lambda pages=pages: next(pages) >= per_run  # type: ignore[misc]
+        cut.stop_after(per_run)
         runs += 1
         if cut.run().done:
             break
@@ -227,7 +226,7 @@ def test_a_run_cut_into_many_ends_with_the_same_bytes(bench: Bench, per_run: int
 
 def test_a_run_goes_on_under_the_name_of_the_first_with_the_next_attempt(bench: Bench) -> None:
     bench.api.lists["/orders"] = orders(10)
-    bench.stop = lambda: True
+    bench.stop_after(1)
     bench.run()
     bench.stop = lambda: False
     bench.run()
@@ -334,8 +333,7 @@ def test_whatever_the_windows_pages_parts_and_stops_every_row_lands_once(
     }
     source = bench.source(**changes)
     for stop in [*stops, 10**9]:
-        pages = itertools.count(1)
-        bench.stop = lambda pages=pages, stop=stop: next(pages) > stop  # type: ignore[misc]
+        bench.stop_after(stop)
         bench.run(source)
     inside = [o["id"] for o in bench.api.lists["/orders"] if o["updated_at"] < "2024-03-10T11:59:00Z"]
 
@@ -399,7 +397,7 @@ def test_a_snapshot_is_one_run_even_when_it_was_stopped_in_between(bench: Bench)
         '    incremental: {since: from, until: to, start: "2024-03-01"}\n', "    write_disposition: replace\n"
     )
     bench.api.lists["/orders"] = orders(10)
-    bench.stop = lambda: True
+    bench.stop_after(1)
     bench.run(bench.source(text))
     bench.stop = lambda: False
     bench.run(bench.source(text))
@@ -417,7 +415,7 @@ def test_a_snapshot_whose_page_the_api_forgot_is_begun_anew(bench: Bench) -> Non
         '    incremental: {since: from, until: to, start: "2024-03-01"}\n', "    write_disposition: replace\n"
     )
     bench.api.lists["/orders"] = orders(5)
-    bench.stop = lambda: True
+    bench.stop_after(1)
     bench.run(bench.source(text))
     bench.stop = lambda: False
     gone = fails(1, answer({"error": {"type": "invalid_cursor"}}, 404))
@@ -465,7 +463,7 @@ def test_children_cut_into_many_runs_land_once(bench: Bench) -> None:
     whole = bench.bytes("notes")
     cut = Bench(bench.folder, api=bench.api)
     for _ in range(60):
-        cut.stop = lambda: True
+        cut.stop_after(5)
         if cut.run(cut.source(CHILDREN), streams=["notes"]).done:
             break
 
@@ -533,6 +531,7 @@ def test_a_wait_beyond_the_deadline_is_handed_to_the_caller(bench: Bench) -> Non
     bench.deadline = Deadline(clock, 60)
     report = bench.run()
 
+    assert report.failed == {}
     assert not report.done
     assert report.retry_after == pytest.approx(500, abs=1)
     assert bench.ids() == [0, 1, 2]

@@ -100,6 +100,19 @@ def test_values_can_be_replaced_by_dotted_path(tmp_path: Path) -> None:
     assert (spec.streams["orders"].params["limit"], spec.parallel_streams) == ("50", 1)
 
 
+def test_a_change_inside_an_inherited_value_keeps_the_rest_of_it(tmp_path: Path) -> None:
+    text = """
+source: acme
+base_url: https://x.test
+defaults: {cursor_field: at, incremental: {since: from, until: to, lag: 1m}}
+streams: {a: {path: /a}}
+"""
+    changed = load(tmp_path, text, changes={"streams.a.incremental.lag": "1s"}).spec.streams["a"].incremental
+
+    assert changed is not None
+    assert (changed.since, changed.lag.total_seconds()) == ("from", 1.0)
+
+
 def test_a_contract_is_found_by_the_streams_name(tmp_path: Path) -> None:
     (tmp_path / "contracts").mkdir()
     (tmp_path / "contracts" / "a.json").write_text(

@@ -54,6 +54,8 @@ def run_of(log: Log) -> StreamRun:
         monotonic=lambda: 0.0,
         calls=lambda: (0, 0),
         count=lambda _: None,
+        limited=lambda: False,
+        over=lambda: False,
         max_rejected=None,
         contract=None,
         file_format="jsonl.gz",
