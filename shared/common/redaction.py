@@ -142,7 +142,11 @@ def _masked_field(found: re.Match[str]) -> str:
 
 def _spellings(value: str) -> set[str]:
     raw = value.encode("utf-8", "surrogatepass")
-    coded = {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()}
+    # The last group of base64 depends on what follows the value (`key:` in HTTP Basic), so it is also known without.
+    texts = {raw, raw[: len(raw) // 3 * 3]}
+    coded = {
+        encode(text).decode() for text in texts for encode in (base64.b64encode, base64.urlsafe_b64encode)
+    }
     stripped = {text.rstrip("=") for text in coded}
     quoted = {quote(raw, safe=""), quote(raw), quote_plus(raw)}
     return {
