@@ -73,6 +73,12 @@ class DuckDB:
             yield session
 
     @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the file open over several loads: closing it moves DuckDB's log into it each time."""
+        with self._connection():
+            yield
+
+    @contextmanager
     def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with self._lock:
             if self._root is None:

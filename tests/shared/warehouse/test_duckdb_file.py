@@ -43,6 +43,18 @@ def test_the_file_is_free_again_after_the_last_session(stream: Stream, database:
     assert 0 == subprocess.run(command, input=b"", capture_output=True, check=False).returncode
 
 
+def test_a_file_that_is_held_stays_open_between_sessions(stream: Stream, database: Path) -> None:
+    log = database.with_name("sluice.duckdb.wal")
+    stream.commit([{"id": "a"}])
+    warehouse = stream.warehouse
+    assert isinstance(warehouse, DuckDB)
+    with warehouse.held():
+        stream.load(stream.spec(columns=columns(id="string")))
+        open_still = log.exists()
+
+    assert (True, False) == (open_still, log.exists())
+
+
 def test_a_file_that_is_no_database(stream: Stream, database: Path) -> None:
     database.write_bytes(b"something else" * 1000)
 
