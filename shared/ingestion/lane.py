@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from shared.common.errors import Refused
+from shared.ingestion.edge import Edge
 from shared.ingestion.progress import Position, Progress, Spot, Value, greatest
 from shared.ingestion.sieve import Seen, Sieve, Sifted
 from shared.ingestion.walk import Step
@@ -92,12 +93,14 @@ class Lane:
         self._part: Writer | None = None
         self._quarantine: Writer | None = None
         self._seen: Seen | None = None
+        self._edge: Edge | None = None
         self._since = course.monotonic()
 
     def run(self, position: Position, window: Window) -> bool:
         """Walk one window from `position`; True when it is finished, False when the lane was told to stop."""
         course, restarts = self.course, set[Value]()
         self._seen = None
+        self._edge = Edge.of(window, course.sieve.times, last=position.last, digests=position.edge)
         while True:
             try:
                 for step in course.walk(window, position.spot):
@@ -113,19 +116,25 @@ class Lane:
                         return False
                 raise AssertionError("a walk ends with a step whose spot is None")
             except Refused as error:
-                again = course.restart(window, position.last)
+                again = course.restart(window, None if position.edge is None else position.last)
                 forgotten = error.status in FORGOTTEN and position.spot != Spot()
                 if not forgotten or again is None or position.last in restarts:
                     raise
                 restarts.add(position.last)
                 position = replace(position, spot=again)
+                if self._edge is not None:
+                    self._edge.expect_again()
 
     def _take(self, step: Step, position: Position, window: Window) -> Position:
         """Write one page; the position after it."""
         sifted = Sifted(seen=self._seen_by(position))
         if step.page is not None:
             sifted = self.course.sieve.sift(
-                step.page, window=window, seen=sifted.seen, included=step.included
+                step.page,
+                window=window,
+                seen=sifted.seen,
+                included=step.included,
+                pass_over=None if self._edge is None else self._edge.pass_over,
             )
             self.update.pages += 1
             self.update.outside += sifted.outside
@@ -142,7 +151,9 @@ class Lane:
             self.update.rejected += sifted.rejected
         self.course.progress(self.update)
         self._seen = sifted.seen
-        return replace(position, spot=step.after or Spot(), last=greatest(position.last, sifted.last))
+        last = greatest(position.last, sifted.last)
+        edge = None if self._edge is None else self._edge.digests
+        return replace(position, spot=step.after or Spot(), last=last, edge=edge)
 
     def _seen_by(self, position: Position) -> Seen:
         """What the page before held: in memory, or from the commit that this window was taken up from."""

@@ -60,13 +60,15 @@ class Position:
     """An open window: its number, the spot to go on at, and what its last page held.
 
     `seen` are digests of the keys and versions of the last page, so that a row that slips onto the next page is not
-    landed twice; `last` is the greatest cursor value so far, as the API wrote it.
+    landed twice; `last` is the greatest cursor value so far, as the API wrote it, and `edge` are digests of the rows
+    that have landed at that time, to know them when the window has to be asked for anew from there (None: too many).
     """
 
     index: int
     spot: Spot
     seen: tuple[str, ...] = ()
     last: Value = None
+    edge: tuple[str, ...] | None = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -74,15 +76,18 @@ class Position:
             "spot": self.spot.to_json(),
             "seen": list(self.seen),
             "last": self.last,
+            "edge": None if self.edge is None else list(self.edge),
         }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Position:
+        edge = document.get("edge")
         return cls(
             document["index"],
             Spot.from_json(document["spot"]),
             tuple(document["seen"]),
             document["last"],
+            None if edge is None else tuple(edge),
         )
 
 

@@ -24,6 +24,9 @@ from shared.ingestion.window import TimeFormat, Window
 from shared.rest.message import Page
 
 Raws = Sequence[bytes]
+PassOver = Callable[[list[tuple[int, Any]], Sequence[Any], Raws], tuple[list[tuple[int, Any]], Sequence[Any]]]
+"""Leaves rows of a page out, given as (place, key and version), with their cursors (see `edge`)."""
+
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -86,8 +89,16 @@ class Sieve:
     complete: Callable[[bytes], bytes | None] | None = None
     mask: Callable[[bytes], bytes] | None = None
 
-    def sift(self, page: Page, *, window: Window, seen: Seen, included: Mapping[str, Any]) -> Sifted:
-        """Treat one page. `seen` is what the page before held."""
+    def sift(
+        self,
+        page: Page,
+        *,
+        window: Window,
+        seen: Seen,
+        included: Mapping[str, Any],
+        pass_over: PassOver | None = None,
+    ) -> Sifted:
+        """Treat one page. `seen` is what the page before held; `pass_over` knows rows that landed before it."""
         records: Raws = page.records
         if not records:
             return Sifted(seen=seen)
@@ -96,9 +107,11 @@ class Sieve:
         if self.complete is not None:
             records = [whole for record in records if (whole := self.complete(record)) is not None]
         verdict = self.checker.check(records)
-        kept, cursors, outside = self._inside(verdict, window)
-        kept, seen, repeated = self._fresh(kept, seen)
         accepted: Raws = verdict.accepted
+        kept, cursors, outside = self._inside(verdict, window)
+        if pass_over is not None and cursors:
+            kept, cursors = pass_over(kept, cursors, accepted)
+        kept, seen, repeated = self._fresh(kept, seen)
         chosen = accepted if len(kept) == len(accepted) else [accepted[index] for index, _ in kept]
         if self.mask is not None:
             chosen = [self.mask(record) for record in chosen]
