@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -86,10 +87,11 @@ class House:
     text: str = SOURCE
     settings: Mapping[str, str] = field(default_factory=dict)
     store: Any = None
+    disk: Path | None = None
     started: int = 0
 
     def __post_init__(self) -> None:
-        self.store = self.store or FolderStore(self.folder / "zone")
+        self.store = self.store or FolderStore(self.zone)
         self.folder.mkdir(parents=True, exist_ok=True)
         begin = format_instant(self.shop.begin)
         text = self.text.format(url=self.shop.url, begin=begin, part_size=PART)
@@ -103,7 +105,7 @@ class House:
             "PYTHONPATH": str(ROOT),
             "PYTHONWARNINGS": "error",
             "SHOP_TOKEN": TOKEN,
-            "LANDING_URL": (self.folder / "zone").as_uri(),
+            "LANDING_URL": self.zone.as_uri(),
             "WAREHOUSE_URL": f"duckdb:///{self.warehouse}",
         }
         return {**kept, **own, **self.settings}
@@ -112,6 +114,10 @@ class House:
     def file(self) -> Path:
         """Where a repository has its source, so that commands find it by name."""
         return self.folder / "src" / "shop" / "source.yml"
+
+    @property
+    def zone(self) -> Path:
+        return self.disk / "zone" if self.disk else self.folder / "zone"
 
     @property
     def warehouse(self) -> Path:
@@ -189,6 +195,22 @@ class House:
             whole = [{"parent": r["product_id"], **r} for r in expected] if stream == "notes" else expected
             assert _bag(whole) == _bag(self.landed(stream)), stream
             assert _bag(typed(row, stream) for row in whole) == _bag(self.table(stream)), stream
+
+    def prove_tables(self) -> None:
+        """The tables have every row of the shop once, as it is now; what has landed may hold older versions of it."""
+        for stream, expected in self.shop.rows().items():
+            whole = [{"parent": r["product_id"], **r} for r in expected] if stream == "notes" else expected
+            assert _bag(typed(row, stream) for row in whole) == _bag(self.table(stream)), stream
+
+    def whole(self) -> None:
+        """Nothing is half-written: every part in the landing zone is whole, and commits name only such parts."""
+        for info in self.store.list(""):
+            body = self.store.get(info.key)
+            assert gzip.decompress(body) if info.key.endswith(".gz") else body.endswith(b"\n"), info.key
+        for stream in self.shop.rows():
+            for commit in self.commits(stream):
+                assert verify(self.store, commit) == []
+        assert list(self.store.scratch().glob("*")) == []
 
 
 @dataclass

@@ -147,6 +147,11 @@ class Desk(Handler):
         pairs = [*kept, ("cursor", cursor)]
         return urlsplit(self.path).path + "?" + "&".join(f"{n}={quote(v)}" for n, v in pairs)
 
+    def same_place(self) -> str:
+        """Another name for the cursor of this request."""
+        start = "" if urlsplit(self.path).path.strip("/") in TIMES else "0"
+        return f" {self.asked().get('cursor', start)}"
+
     def reply(
         self, body: bytes, headers: Any = None, *, status: int = 200, length: int | None = None
     ) -> None:
@@ -163,15 +168,13 @@ class Desk(Handler):
         self.whole(self.page() if not self.path.startswith("/_") else {"ok": True})
 
     def do_empty(self, fault: dict[str, Any]) -> None:
-        cursor = self.asked().get("cursor", "0" if urlsplit(self.path).path == "/products" else "")
-        self.whole({"has_more": True, "next": self.link(f" {cursor}"), "data": []})
+        self.whole({"has_more": True, "next": self.link(self.same_place()), "data": []})
 
     def do_repeat(self, fault: dict[str, Any]) -> None:
         self.whole({**self.page(), "has_more": True, "next": self.path})
 
     def do_duplicate(self, fault: dict[str, Any]) -> None:
-        cursor = self.asked().get("cursor", "0" if urlsplit(self.path).path == "/products" else "")
-        self.whole({**self.page(), "has_more": True, "next": self.link(f" {cursor}")})
+        self.whole({**self.page(), "has_more": True, "next": self.link(self.same_place())})
 
     def do_expired(self, fault: dict[str, Any]) -> None:
         if "cursor" not in self.asked():
