@@ -55,7 +55,9 @@ class Misconfigured(SluiceError, ValueError):
 class Transient(SluiceError):
     """It failed for now and may work later. `retry_after` is in seconds where the other side said so."""
 
-    def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None, **where: object) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", retry_after: float | None = None, **where: object
+    ) -> None:
         super().__init__(message, hint=hint, **where)
         self.retry_after = retry_after
 
@@ -65,7 +67,9 @@ class Refused(SluiceError):
 
     exit_code = 3
 
-    def __init__(self, message: str, *, hint: str = "", status: int = 0, kind: str = "", **where: object) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", status: int = 0, kind: str = "", **where: object
+    ) -> None:
         super().__init__(message, hint=hint, **where)
         self.status = status
         self.kind = kind
@@ -91,4 +95,6 @@ def unknown(what: str, name: str, known: Iterable[str], **where: object) -> Misc
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     guess = f'did you mean "{near[0]}"? ' if near else ""
-    return Misconfigured(f'unknown {what} "{name}"', hint=f"{guess}known: {', '.join(names) or 'none'}", **where)
+    return Misconfigured(
+        f'unknown {what} "{name}"', hint=f"{guess}known: {', '.join(names) or 'none'}", **where
+    )

@@ -20,7 +20,9 @@ def parse_instant(text: str) -> datetime:
     try:
         instant = datetime.fromisoformat(text)
     except (ValueError, TypeError):
-        raise Misconfigured(f'"{text}" is not a time', hint="write it like 2024-03-01 or 2024-03-01T01:23:45Z") from None
+        raise Misconfigured(
+            f'"{text}" is not a time', hint="write it like 2024-03-01 or 2024-03-01T01:23:45Z"
+        ) from None
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
@@ -44,5 +46,7 @@ def parse_duration(text: str | int | float) -> timedelta:
     compact = str(text).replace(" ", "")
     found = _DURATION.findall(compact)
     if not found or "".join(number + unit for number, unit in found) != compact:
-        raise Misconfigured(f'"{text}" is not a duration', hint="write it like 500ms, 90s, 15m, 1h30m, 7d or 2w")
+        raise Misconfigured(
+            f'"{text}" is not a duration', hint="write it like 500ms, 90s, 15m, 1h30m, 7d or 2w"
+        )
     return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in found))

@@ -138,13 +138,13 @@ class Bench:
     def commits(self, stream: str = "orders") -> list[Commit]:
         return list(self.log(stream).since(0))
 
-    def bytes(self, stream: str = "orders") -> bytes:
+    def landed(self, stream: str = "orders") -> bytes:
         """What has landed, part after part in the order of the log, decompressed."""
         parts = [part for commit in self.commits(stream) for part in commit.draft.parts]
         return b"".join(gzip.decompress(self.store.get(part.key)) for part in parts)
 
     def rows(self, stream: str = "orders") -> list[dict[str, Any]]:
-        return [orjson.loads(line) for line in self.bytes(stream).splitlines()]
+        return [orjson.loads(line) for line in self.landed(stream).splitlines()]
 
     def lines(self, part: Any) -> list[dict[str, Any]]:
         return [orjson.loads(line) for line in gzip.decompress(self.store.get(part.key)).splitlines()]

@@ -47,7 +47,7 @@ def test_what_lands_is_the_text_that_the_api_sent(bench: Bench) -> None:
     bench.api.before = lambda request: answer(body=body)
     bench.run()
 
-    assert bench.bytes() == raw + b"\n"
+    assert bench.landed() == raw + b"\n"
 
 
 def test_a_second_run_asks_from_the_cursor_and_lands_only_what_is_new(bench: Bench) -> None:
@@ -211,7 +211,7 @@ def test_a_cursor_that_expired_while_the_run_was_stopped_is_replaced_as_well(ben
 def test_a_run_cut_into_many_ends_with_the_same_bytes(bench: Bench, per_run: int) -> None:
     bench.api.lists["/orders"] = orders(25)
     bench.run()
-    whole = bench.bytes()
+    whole = bench.landed()
     cut = Bench(bench.folder, api=bench.api)
     runs = 0
     while True:
@@ -220,7 +220,7 @@ def test_a_run_cut_into_many_ends_with_the_same_bytes(bench: Bench, per_run: int
         if cut.run().done:
             break
 
-    assert cut.bytes() == whole
+    assert cut.landed() == whole
     assert runs > 25 // 3 // (per_run + 1)
 
 
@@ -460,14 +460,14 @@ def test_children_cut_into_many_runs_land_once(bench: Bench) -> None:
     bench.api.lists["/orders"] = orders(7)
     bench.api.lists |= {f"/orders/{i}/notes": notes(i, (i * 3) % 5) for i in range(7)}
     bench.run(bench.source(CHILDREN), streams=["notes"])
-    whole = bench.bytes("notes")
+    whole = bench.landed("notes")
     cut = Bench(bench.folder, api=bench.api)
     for _ in range(60):
         cut.stop_after(5)
         if cut.run(cut.source(CHILDREN), streams=["notes"]).done:
             break
 
-    assert cut.bytes("notes") == whole
+    assert cut.landed("notes") == whole
 
 
 def test_a_list_that_is_cut_in_the_record_is_fetched_in_full(bench: Bench) -> None:
@@ -566,9 +566,9 @@ def test_csv_has_the_columns_of_the_contract_with_masked_ones_as_text_and_nested
     flat.run(flat.source(text + "    nested: flatten\n"))
 
     assert (
-        bench.bytes().decode()
+        bench.landed().decode()
         == 'id,updated_at,ship,pin\r\n1,"2024-03-02T00:00:00Z","{""city"":""Köln""}","***4"\r\n'
     )
     assert (
-        flat.bytes().decode() == 'id,updated_at,ship.city,pin\r\n1,"2024-03-02T00:00:00Z","Köln","***4"\r\n'
+        flat.landed().decode() == 'id,updated_at,ship.city,pin\r\n1,"2024-03-02T00:00:00Z","Köln","***4"\r\n'
     )

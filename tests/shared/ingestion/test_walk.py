@@ -168,7 +168,7 @@ def test_a_parent_that_vanished_while_the_run_was_stopped_does_not_lend_its_name
 
 
 def test_each_item_of_a_list_in_the_parent_is_a_parent() -> None:
-    lists = {
+    lists: dict[str, list[dict[str, Any]]] = {
         "/parents": [{"id": 1, "add_ons": [{"code": "x"}, {"code": "y"}]}, {"id": 2}],
         "/parents/1/x": [{"n": 1}],
         "/parents/1/y": [{"n": 2}],

@@ -31,7 +31,7 @@ def test_pieces_join_up_to_the_whole_without_gap_or_overlap(
     assert windows[0].since == since
     assert windows[-1].until == since + length
     assert all(one.until == two.since for one, two in itertools.pairwise(windows))
-    assert all(w.since < w.until <= w.since + step for w in windows)
+    assert all(w.since and w.until and w.since < w.until <= w.since + step for w in windows)
 
 
 @given(since=instants, length=lengths, pieces=st.integers(1, 20), offset=st.floats(0, 1, exclude_max=True))
