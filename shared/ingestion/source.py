@@ -1,4 +1,4 @@
-"""Reading a source from its folder: `source.yml`, the contracts that it names, and its `hooks.py`.
+"""Reading a source from its folder: `source.yml`, the contracts that it names, its checks, and its `hooks.py`.
 
 The one place of this room that reads files of the repository.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.common.documents import Document, read_yaml
 from shared.common.errors import Misconfigured, unknown
@@ -21,17 +21,27 @@ from shared.contracts.flat import flat_columns
 from shared.contracts.masked import masked
 from shared.ingestion.spec import SourceSpec, Stream
 
+if TYPE_CHECKING:
+    from shared.contracts.expectations import Expectation
+
+CHECKS = "checks"
+"""The folder of `<stream>.yml` files with checks, beside `source.yml`."""
+
 _SETTING = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source ready to run: what its file says, the contract of each stream that has one, and its Python functions."""
+    """A source ready to run: what its file says, the contract of each stream that has one, and its Python functions.
+
+    `checks` are those of each stream that has any, from its entry and from `checks/<stream>.yml`.
+    """
 
     spec: SourceSpec
     file: str
     contracts: Mapping[str, Contract] = field(default_factory=dict)
     hooks: Mapping[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = field(default_factory=dict)
+    checks: Mapping[str, tuple[Expectation, ...]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -87,7 +97,7 @@ def load_source(
             source.landed(name)
         except Misconfigured as error:  # a mask that names no field would let its values through
             raise error.at(file=document.where("streams", name, "mask")) from None
-    return source
+    return replace(source, checks=_checks(source, file, document))
 
 
 def _filled(value: Any, settings: Mapping[str, str], document: Document, path: tuple[Any, ...] = ()) -> Any:
@@ -161,6 +171,28 @@ def _contract(name: str, stream: Stream, spec: SourceSpec, file: Path, document:
 
 def _read_contract(path: Path, subject: str) -> Contract:
     return Contract.from_text(path.read_bytes(), file=str(path), name=subject)
+
+
+def _checks(source: Source, file: Path, document: Document) -> dict[str, tuple[Expectation, ...]]:
+    """The checks of each stream that has any; what reads them is imported only then, for it is not light."""
+    files = {path.stem: path for path in sorted((file.parent / CHECKS).glob("*.yml"))}
+    spec = source.spec
+    strangers = [name for name in files if name not in spec.streams] if not spec.reports else []
+    if strangers:
+        raise unknown("stream", strangers[0], spec.streams, file=files[strangers[0]])
+    found: dict[str, tuple[Expectation, ...]] = {}
+    for name in dict.fromkeys([*(n for n, s in spec.streams.items() if s.checks), *files]):
+        from shared.contracts.check_files import read_check_file, read_checks
+
+        columns = source.columns(name) if name in spec.streams else None
+        known = None if columns is None else [column.name for column in columns]
+        inline = spec.streams[name].checks if name in spec.streams else ()
+        checks = read_checks(document, inline, ("streams", name, CHECKS), columns=known)
+        if name in files:
+            text = files[name].read_text(encoding="utf-8")
+            checks += read_check_file(read_yaml(text, file=str(files[name])), columns=known)
+        found[name] = checks
+    return found
 
 
 def _hooks(spec: SourceSpec, file: Path, document: Document) -> dict[str, Callable[..., Any]]:

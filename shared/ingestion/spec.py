@@ -146,6 +146,7 @@ class Stream(Model):
     reconcile: Reconcile | None = None
     contract: str | dict[str, Any] | None = None
     columns: dict[str, Any] | None = None
+    checks: tuple[Any, ...] = ()
     max_rejected: float | None = Field(default=None, ge=0, le=1)
     mask: dict[str, Mask] = Field(default_factory=dict)
     map: str | None = None

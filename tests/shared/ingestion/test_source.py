@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -147,3 +149,56 @@ def test_a_mask_that_names_no_field_is_refused_because_it_would_let_values_throu
 def test_a_stream_that_is_not_there_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="known: orders"):
         load(tmp_path, SOURCE).stream("plans")
+
+
+CHECKED = """
+source: acme
+base_url: https://x.test
+streams:
+  a:
+    path: /a
+    columns: {id: string, total: number}
+    checks:
+      - expect_column_values_to_not_be_null: {column: id}
+  b: {path: /b}
+"""
+
+
+def test_checks_come_from_the_stream_and_from_a_file_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "checks").mkdir()
+    file = tmp_path / "checks" / "a.yml"
+    file.write_text("checks: [expect_table_row_count_to_equal_commit]\n")
+    source = load(tmp_path, CHECKED)
+
+    assert ["a"] == list(source.checks)
+    assert ["expect_column_values_to_not_be_null", "expect_table_row_count_to_equal_commit"] == [
+        check.name() for check in source.checks["a"]
+    ]
+
+
+def test_a_check_of_a_column_that_the_contract_does_not_have_is_refused_with_its_line(tmp_path: Path) -> None:
+    said = refusal(tmp_path, CHECKED.replace("column: id", "column: idd"))
+
+    assert "source.yml:9" in said
+    assert 'did you mean "id"?' in said
+
+
+def test_a_file_of_checks_for_no_stream_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "checks" / "c.yml").write_text("checks: []\n")
+
+    assert 'unknown stream "c"' in refusal(tmp_path, CHECKED)
+
+
+def test_reading_a_source_without_checks_does_not_import_what_reads_them(tmp_path: Path) -> None:
+    """A Lambda that has none pays nothing."""
+    (tmp_path / "source.yml").write_text(CHECKED.partition("    checks:")[0])
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom shared.ingestion.source import load_source\n"
+        "load_source(Path(sys.argv[1]))\nassert 'shared.contracts.expectations' not in sys.modules\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "source.yml")],
+        cwd=Path(__file__).parents[3],
+        check=True,
+    )
