@@ -1,0 +1,255 @@
+"""The ways in which two versions of a JSON Schema may differ, and which of them old data survives.
+
+Names and verdicts are those of Confluent's Schema Registry (`Difference.java` and `SchemaDiff.java`). Its newer
+releases (PR #4292) tell the additions to an open model apart by whether the property is required; the optional case
+keeps its older name here, which is the one that people find when they search.
+
+The last group is ours: keywords that Confluent's rules do not look at although they decide about data. Without them
+"compatible" would be said of schemas that reject what the old one accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum, auto
+from typing import Any
+
+
+class _Names(StrEnum):
+    @staticmethod
+    def _generate_next_value_(name: str, start: int, count: int, last_values: list[str]) -> str:
+        return name
+
+
+class DifferenceType(_Names):
+    """What differs. "Added" and "removed" speak of keywords, "extended" and "narrowed" of the values that pass."""
+
+    ID_CHANGED = auto()
+    TITLE_CHANGED = auto()
+    DESCRIPTION_CHANGED = auto()
+    DEFAULT_CHANGED = auto()
+    SCHEMA_ADDED = auto()
+    SCHEMA_REMOVED = auto()
+    TYPE_EXTENDED = auto()
+    TYPE_NARROWED = auto()
+    TYPE_CHANGED = auto()
+
+    MAX_LENGTH_ADDED = auto()
+    MAX_LENGTH_REMOVED = auto()
+    MAX_LENGTH_INCREASED = auto()
+    MAX_LENGTH_DECREASED = auto()
+    MIN_LENGTH_ADDED = auto()
+    MIN_LENGTH_REMOVED = auto()
+    MIN_LENGTH_INCREASED = auto()
+    MIN_LENGTH_DECREASED = auto()
+    PATTERN_ADDED = auto()
+    PATTERN_REMOVED = auto()
+    PATTERN_CHANGED = auto()
+
+    MAXIMUM_ADDED = auto()
+    MAXIMUM_REMOVED = auto()
+    MAXIMUM_INCREASED = auto()
+    MAXIMUM_DECREASED = auto()
+    MINIMUM_ADDED = auto()
+    MINIMUM_REMOVED = auto()
+    MINIMUM_INCREASED = auto()
+    MINIMUM_DECREASED = auto()
+    EXCLUSIVE_MAXIMUM_ADDED = auto()
+    EXCLUSIVE_MAXIMUM_REMOVED = auto()
+    EXCLUSIVE_MAXIMUM_INCREASED = auto()
+    EXCLUSIVE_MAXIMUM_DECREASED = auto()
+    EXCLUSIVE_MINIMUM_ADDED = auto()
+    EXCLUSIVE_MINIMUM_REMOVED = auto()
+    EXCLUSIVE_MINIMUM_INCREASED = auto()
+    EXCLUSIVE_MINIMUM_DECREASED = auto()
+    MULTIPLE_OF_ADDED = auto()
+    MULTIPLE_OF_REMOVED = auto()
+    MULTIPLE_OF_EXPANDED = auto()
+    MULTIPLE_OF_REDUCED = auto()
+    MULTIPLE_OF_CHANGED = auto()
+
+    REQUIRED_ATTRIBUTE_ADDED = auto()
+    REQUIRED_ATTRIBUTE_WITH_DEFAULT_ADDED = auto()
+    REQUIRED_ATTRIBUTE_REMOVED = auto()
+    MAX_PROPERTIES_ADDED = auto()
+    MAX_PROPERTIES_REMOVED = auto()
+    MAX_PROPERTIES_INCREASED = auto()
+    MAX_PROPERTIES_DECREASED = auto()
+    MIN_PROPERTIES_ADDED = auto()
+    MIN_PROPERTIES_REMOVED = auto()
+    MIN_PROPERTIES_INCREASED = auto()
+    MIN_PROPERTIES_DECREASED = auto()
+    ADDITIONAL_PROPERTIES_ADDED = auto()
+    ADDITIONAL_PROPERTIES_REMOVED = auto()
+    ADDITIONAL_PROPERTIES_EXTENDED = auto()
+    ADDITIONAL_PROPERTIES_NARROWED = auto()
+    UNEVALUATED_PROPERTIES_ADDED = auto()
+    UNEVALUATED_PROPERTIES_REMOVED = auto()
+    UNEVALUATED_PROPERTIES_EXTENDED = auto()
+    UNEVALUATED_PROPERTIES_NARROWED = auto()
+    DEPENDENCY_ARRAY_ADDED = auto()
+    DEPENDENCY_ARRAY_REMOVED = auto()
+    DEPENDENCY_ARRAY_EXTENDED = auto()
+    DEPENDENCY_ARRAY_NARROWED = auto()
+    DEPENDENCY_ARRAY_CHANGED = auto()
+    DEPENDENCY_SCHEMA_ADDED = auto()
+    DEPENDENCY_SCHEMA_REMOVED = auto()
+    PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL = auto()
+    REQUIRED_PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL = auto()
+    REQUIRED_PROPERTY_WITH_DEFAULT_ADDED_TO_OPEN_CONTENT_MODEL = auto()
+    PROPERTY_WITH_EMPTY_SCHEMA_ADDED_TO_OPEN_CONTENT_MODEL = auto()
+    REQUIRED_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL = auto()
+    REQUIRED_PROPERTY_WITH_DEFAULT_ADDED_TO_UNOPEN_CONTENT_MODEL = auto()
+    OPTIONAL_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL = auto()
+    PROPERTY_REMOVED_FROM_OPEN_CONTENT_MODEL = auto()
+    PROPERTY_WITH_FALSE_REMOVED_FROM_CLOSED_CONTENT_MODEL = auto()
+    PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL = auto()
+    PROPERTY_REMOVED_IS_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL = auto()
+    PROPERTY_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL = auto()
+    PROPERTY_ADDED_IS_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL = auto()
+    PROPERTY_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL = auto()
+    RESERVED_PROPERTY_REMOVED = auto()
+    RESERVED_PROPERTY_CONFLICTS_WITH_PROPERTY = auto()
+
+    MAX_ITEMS_ADDED = auto()
+    MAX_ITEMS_REMOVED = auto()
+    MAX_ITEMS_INCREASED = auto()
+    MAX_ITEMS_DECREASED = auto()
+    MIN_ITEMS_ADDED = auto()
+    MIN_ITEMS_REMOVED = auto()
+    MIN_ITEMS_INCREASED = auto()
+    MIN_ITEMS_DECREASED = auto()
+    MAX_CONTAINS_ADDED = auto()
+    MAX_CONTAINS_REMOVED = auto()
+    MAX_CONTAINS_INCREASED = auto()
+    MAX_CONTAINS_DECREASED = auto()
+    MIN_CONTAINS_ADDED = auto()
+    MIN_CONTAINS_REMOVED = auto()
+    MIN_CONTAINS_INCREASED = auto()
+    MIN_CONTAINS_DECREASED = auto()
+    UNIQUE_ITEMS_ADDED = auto()
+    UNIQUE_ITEMS_REMOVED = auto()
+    ADDITIONAL_ITEMS_ADDED = auto()
+    ADDITIONAL_ITEMS_REMOVED = auto()
+    ADDITIONAL_ITEMS_EXTENDED = auto()
+    ADDITIONAL_ITEMS_NARROWED = auto()
+    UNEVALUATED_ITEMS_ADDED = auto()
+    UNEVALUATED_ITEMS_REMOVED = auto()
+    UNEVALUATED_ITEMS_EXTENDED = auto()
+    UNEVALUATED_ITEMS_NARROWED = auto()
+    ITEM_ADDED_TO_OPEN_CONTENT_MODEL = auto()
+    ITEM_WITH_EMPTY_SCHEMA_ADDED_TO_OPEN_CONTENT_MODEL = auto()
+    ITEM_ADDED_TO_CLOSED_CONTENT_MODEL = auto()
+    ITEM_REMOVED_FROM_OPEN_CONTENT_MODEL = auto()
+    ITEM_WITH_FALSE_REMOVED_FROM_CLOSED_CONTENT_MODEL = auto()
+    ITEM_REMOVED_FROM_CLOSED_CONTENT_MODEL = auto()
+    ITEM_REMOVED_IS_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL = auto()
+    ITEM_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL = auto()
+    ITEM_ADDED_IS_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL = auto()
+    ITEM_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL = auto()
+
+    ENUM_ARRAY_EXTENDED = auto()
+    ENUM_ARRAY_NARROWED = auto()
+    ENUM_ARRAY_CHANGED = auto()
+
+    COMBINED_TYPE_EXTENDED = auto()
+    COMBINED_TYPE_CHANGED = auto()
+    COMBINED_TYPE_SUBSCHEMAS_CHANGED = auto()
+    PRODUCT_TYPE_EXTENDED = auto()
+    PRODUCT_TYPE_NARROWED = auto()
+    SUM_TYPE_EXTENDED = auto()
+    SUM_TYPE_NARROWED = auto()
+    NOT_TYPE_EXTENDED = auto()
+    NOT_TYPE_NARROWED = auto()
+
+    # Ours.
+    FORMAT_ADDED = auto()
+    FORMAT_REMOVED = auto()
+    FORMAT_CHANGED = auto()
+    KEYWORD_ADDED = auto()
+    KEYWORD_REMOVED = auto()
+    KEYWORD_CHANGED = auto()
+    CONDITION_CHANGED = auto()
+    PATTERN_PROPERTY_ADDED_IS_COVERED_BY_CONTENT_MODEL = auto()
+    PATTERN_PROPERTY_ADDED_NOT_COVERED_BY_CONTENT_MODEL = auto()
+    PATTERN_PROPERTY_REMOVED_IS_COVERED_BY_CONTENT_MODEL = auto()
+    PATTERN_PROPERTY_REMOVED_NOT_COVERED_BY_CONTENT_MODEL = auto()
+    ONE_OF_MEMBERS_MAY_OVERLAP = auto()
+
+
+D = DifferenceType
+
+STRICT = frozenset(
+    {
+        D.ID_CHANGED, D.TITLE_CHANGED, D.DESCRIPTION_CHANGED, D.DEFAULT_CHANGED, D.SCHEMA_REMOVED, D.TYPE_EXTENDED,
+        D.MAX_LENGTH_INCREASED, D.MAX_LENGTH_REMOVED, D.MIN_LENGTH_DECREASED, D.MIN_LENGTH_REMOVED, D.PATTERN_REMOVED,
+        D.MAXIMUM_INCREASED, D.MAXIMUM_REMOVED, D.MINIMUM_DECREASED, D.MINIMUM_REMOVED,
+        D.EXCLUSIVE_MAXIMUM_INCREASED, D.EXCLUSIVE_MAXIMUM_REMOVED,
+        D.EXCLUSIVE_MINIMUM_DECREASED, D.EXCLUSIVE_MINIMUM_REMOVED,
+        D.MULTIPLE_OF_REDUCED, D.MULTIPLE_OF_REMOVED,
+        D.REQUIRED_ATTRIBUTE_WITH_DEFAULT_ADDED, D.REQUIRED_ATTRIBUTE_REMOVED,
+        D.DEPENDENCY_ARRAY_NARROWED, D.DEPENDENCY_ARRAY_REMOVED, D.DEPENDENCY_SCHEMA_REMOVED,
+        D.MAX_PROPERTIES_INCREASED, D.MAX_PROPERTIES_REMOVED, D.MIN_PROPERTIES_DECREASED, D.MIN_PROPERTIES_REMOVED,
+        D.ADDITIONAL_PROPERTIES_ADDED, D.ADDITIONAL_PROPERTIES_EXTENDED,
+        D.UNEVALUATED_PROPERTIES_ADDED, D.UNEVALUATED_PROPERTIES_EXTENDED,
+        D.PROPERTY_WITH_EMPTY_SCHEMA_ADDED_TO_OPEN_CONTENT_MODEL,
+        D.REQUIRED_PROPERTY_WITH_DEFAULT_ADDED_TO_UNOPEN_CONTENT_MODEL,
+        D.OPTIONAL_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL,
+        D.PROPERTY_WITH_FALSE_REMOVED_FROM_CLOSED_CONTENT_MODEL, D.PROPERTY_REMOVED_FROM_OPEN_CONTENT_MODEL,
+        D.PROPERTY_ADDED_IS_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL,
+        D.PROPERTY_REMOVED_IS_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL,
+        D.MAX_ITEMS_INCREASED, D.MAX_ITEMS_REMOVED, D.MIN_ITEMS_DECREASED, D.MIN_ITEMS_REMOVED,
+        D.MAX_CONTAINS_INCREASED, D.MAX_CONTAINS_REMOVED, D.MIN_CONTAINS_DECREASED, D.MIN_CONTAINS_REMOVED,
+        D.UNIQUE_ITEMS_REMOVED, D.ADDITIONAL_ITEMS_ADDED, D.ADDITIONAL_ITEMS_EXTENDED,
+        D.UNEVALUATED_ITEMS_ADDED, D.UNEVALUATED_ITEMS_EXTENDED,
+        D.ITEM_WITH_EMPTY_SCHEMA_ADDED_TO_OPEN_CONTENT_MODEL, D.ITEM_ADDED_TO_CLOSED_CONTENT_MODEL,
+        D.ITEM_WITH_FALSE_REMOVED_FROM_CLOSED_CONTENT_MODEL, D.ITEM_REMOVED_FROM_OPEN_CONTENT_MODEL,
+        D.ITEM_ADDED_IS_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL,
+        D.ITEM_REMOVED_IS_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL,
+        D.ENUM_ARRAY_EXTENDED,
+        D.COMBINED_TYPE_EXTENDED, D.PRODUCT_TYPE_NARROWED, D.SUM_TYPE_EXTENDED, D.NOT_TYPE_NARROWED,
+        D.FORMAT_REMOVED, D.KEYWORD_REMOVED,
+        D.PATTERN_PROPERTY_ADDED_IS_COVERED_BY_CONTENT_MODEL, D.PATTERN_PROPERTY_REMOVED_IS_COVERED_BY_CONTENT_MODEL,
+    }
+)  # fmt: skip
+"""What every record survives that was valid before."""
+
+LENIENT = STRICT | {
+    D.ADDITIONAL_PROPERTIES_NARROWED,
+    D.ADDITIONAL_PROPERTIES_REMOVED,
+    D.UNEVALUATED_PROPERTIES_NARROWED,
+    D.UNEVALUATED_PROPERTIES_REMOVED,
+    D.PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL,
+    D.REQUIRED_PROPERTY_WITH_DEFAULT_ADDED_TO_OPEN_CONTENT_MODEL,
+    D.PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL,
+    D.PROPERTY_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL,
+    D.PROPERTY_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL,
+}
+"""What records survive whose undeclared fields nobody relies on (Confluent's compatibility policy LENIENT)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One difference: what, where in the schema (`#/properties/a`; the root is `#/`), and what it means.
+
+    `compatible` is the verdict under the policy that was asked for. Where several comparisons were made, `direction`
+    is `backward` or `forward`, and `version` the registered version that the new schema was compared with.
+    """
+
+    type: DifferenceType
+    path: str
+    message: str
+    compatible: bool
+    direction: str = ""
+    version: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        document: dict[str, Any] = {
+            "type": self.type.value,
+            "path": self.path,
+            "compatible": self.compatible,
+            "message": self.message,
+        }
+        extras: Mapping[str, Any] = {"direction": self.direction, "version": self.version}
+        return document | {name: value for name, value in extras.items() if value not in ("", None)}
