@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ from tests.faults.server import ROOT
 
 PART = 9000
 """Bytes of a part: three pages of orders, two of events."""
+
+TABLES = ("orders", "events", "products", "notes")
 
 SOURCE = """
 source: shop
@@ -189,9 +191,11 @@ class House:
             names = [name for name, *_ in found.description or ()]
             return [{n: v for n, v in zip(names, r, strict=True) if n[0] != "_"} for r in found.fetchall()]
 
-    def prove(self, rows: Mapping[str, list[Row]] | None = None) -> None:
+    def prove(self, rows: Mapping[str, list[Row]] | None = None, *, only: Collection[str] = TABLES) -> None:
         """Every row of the shop is there exactly once, in what has landed and in the tables, with all its values."""
         for stream, expected in (rows or self.shop.rows()).items():
+            if stream not in only:
+                continue
             whole = [{"parent": r["product_id"], **r} for r in expected] if stream == "notes" else expected
             assert _bag(whole) == _bag(self.landed(stream)), stream
             assert _bag(typed(row, stream) for row in whole) == _bag(self.table(stream)), stream

@@ -85,9 +85,12 @@ class Trial:
 
     def play(self) -> None:
         random = Random(self.seed)
-        for _ in range(KILLS):
+        for attempt in range(5):
+            if attempt >= KILLS and self.kills:
+                break
             unfinished = self._unfinished()
-            killed = self.house.start().killed(random.uniform(0, self.usual))
+            # A moment behind the end of the run kills nothing: a machine is not always equally fast.
+            killed = self.house.start().killed(random.uniform(0, self.usual * 0.9**attempt))
             self.kills += killed
             self._count(unfinished)
         unfinished = self._unfinished()
@@ -144,5 +147,4 @@ def test_runs_that_are_killed_at_any_moment_lose_nothing_and_double_nothing(tmp_
         trials = [trial for found in pool.map(worker, range(2)) for trial in found]
 
     assert len(trials) == TRIALS
-    # Some moments lie behind the end of the run: a machine is not always equally fast.
-    assert sum(trial.kills for trial in trials) >= TRIALS
+    assert all(trial.kills for trial in trials)

@@ -138,7 +138,7 @@ def _text(value: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    words = ["--scale", "0.1", "--seed", "11", "--today", str(DAY), "--api-key", KEY]
+    words = ["--scale", "0.07", "--seed", "11", "--today", str(DAY), "--api-key", KEY]
     command = [sys.executable, "-m", "shared.recurly.simulator", *words]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
