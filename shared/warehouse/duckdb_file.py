@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from shared.common.errors import Misconfigured, SluiceError, Transient, Violation
 from shared.common.ports import Clock
+from shared.warehouse.ddl import LEDGER
 from shared.warehouse.duckdb_session import DuckDBSession
 from shared.warehouse.ports import TableSpec
 
@@ -77,6 +78,17 @@ class DuckDB:
         """Keep the file open over several loads: closing it moves DuckDB's log into it each time."""
         with self._connection():
             yield
+
+    def positions(self, source: str) -> dict[str, int]:
+        """See `ports.Warehouse`; a file that is not there is not made."""
+        if self.path != MEMORY and not Path(self.path).exists():
+            return {}
+        with self._connection() as connection, translated(self.path):
+            there = "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = 'ledger'"
+            if not connection.execute(there, (LEDGER,)).fetchall():
+                return {}
+            found = f"SELECT stream, sequence FROM {LEDGER}.ledger WHERE source = ?"
+            return dict(connection.execute(found, (source,)).fetchall())
 
     @contextmanager
     def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:

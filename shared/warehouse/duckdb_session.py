@@ -22,7 +22,17 @@ from shared.warehouse.duckdb_read import (
     stage_type,
 )
 from shared.warehouse.duckdb_table import FinalTable, explained
-from shared.warehouse.ports import Applied, Change, Disposition, OnStep, Stage, StagedPart, Step, TableSpec
+from shared.warehouse.ports import (
+    Applied,
+    Change,
+    Disposition,
+    LoadRecord,
+    OnStep,
+    Stage,
+    StagedPart,
+    Step,
+    TableSpec,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,8 +50,9 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.ledger (
 CREATE TABLE IF NOT EXISTS {LEDGER}.loads (
     load VARCHAR, source VARCHAR, stream VARCHAR, final VARCHAR, disposition VARCHAR, from_sequence BIGINT,
     to_sequence BIGINT, run VARCHAR, inserted BIGINT, updated BIGINT, started_at TIMESTAMP WITH TIME ZONE,
-    loaded_at TIMESTAMP WITH TIME ZONE
+    loaded_at TIMESTAMP WITH TIME ZONE, note VARCHAR
 );
+ALTER TABLE {LEDGER}.loads ADD COLUMN IF NOT EXISTS note VARCHAR;
 """
 
 
@@ -128,6 +139,19 @@ class DuckDBSession:
     def drop(self, stage: Stage) -> None:
         self._connection.execute(f"DROP TABLE IF EXISTS {stage.name}")
 
+    def history(self) -> list[LoadRecord]:
+        rows = self.query(
+            "SELECT load, from_sequence, to_sequence, coalesce(run, ''), inserted, updated, loaded_at, "
+            f"coalesce(note, '') FROM {LEDGER}.loads WHERE source = ? AND stream = ? ORDER BY rowid",
+            self._stream,
+        )
+        return [LoadRecord(*row) for row in rows]
+
+    def tally(self) -> dict[int, int]:
+        if not self._final.exists():
+            return {}
+        return dict(self.query(f"SELECT coalesce({COMMIT}, 0), count(*) FROM {self._final.name} GROUP BY 1"))
+
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, parameters).fetchall()
 
@@ -176,13 +200,17 @@ class DuckDBSession:
         if not moved:
             return None
         step(Step.MOVED)
+        if change.undo is not None and self._final.exists():
+            self._connection.execute(f"DELETE FROM {self._final.name} WHERE {COMMIT} > ?", (change.undo,))
         applied = Applied() if change.stage is None else self._rows(change, change.stage)
         step(Step.APPLIED)
         spec = self._spec
+        values: tuple[Any, ...]
         values = (change.load, *self._stream, spec.name, spec.disposition.value, change.before, change.after)
-        counts = (change.run, applied.inserted, applied.updated, change.started, change.loaded_at)
-        marks = ", ".join("?" * (len(values) + len(counts)))
-        self._connection.execute(f"INSERT INTO {LEDGER}.loads VALUES ({marks})", (*values, *counts))
+        values += (change.run, applied.inserted, applied.updated)
+        values += (change.started, change.loaded_at, change.note)
+        marks = ", ".join("?" * len(values))
+        self._connection.execute(f"INSERT INTO {LEDGER}.loads VALUES ({marks})", values)
         step(Step.RECORDED)
         return applied
 

@@ -54,6 +54,9 @@ class FinalTable:
     def name(self) -> str:
         return quoted(*self._address)
 
+    def exists(self) -> bool:
+        return bool(self._types())
+
     def widened(self, columns: Sequence[Column], names: Mapping[str, str]) -> tuple[Column, ...]:
         """`columns` with the wider of their type and the one that they have in the table."""
         there = {

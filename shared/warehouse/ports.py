@@ -105,7 +105,11 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one transaction does: move the ledger from `before` to `after` and apply the stage (None: apply nothing)."""
+    """What one transaction does: move the ledger from `before` to `after` and apply the stage (None: apply nothing).
+
+    A replay moves the ledger back; with `undo` the rows of the commits behind that one leave the final table first, if
+    there is one. `note` stands in the load record and says why a load was no ordinary one.
+    """
 
     load: str
     before: int
@@ -114,6 +118,22 @@ class Change:
     started: datetime
     loaded_at: datetime
     stage: Stage | None
+    undo: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRecord:
+    """A line of the history of loads: what one transaction did. One that moved the ledger back was a replay."""
+
+    load: str
+    before: int
+    after: int
+    run: str
+    inserted: int
+    updated: int
+    loaded_at: datetime
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +182,12 @@ class Session(Protocol):
 
     def drop(self, stage: Stage) -> None: ...
 
+    def history(self) -> list[LoadRecord]:
+        """The load records of the stream, oldest first."""
+
+    def tally(self) -> dict[int, int]:
+        """How many rows of the final table each commit published; nothing where there is no table."""
+
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
 
 
@@ -170,3 +196,12 @@ class Warehouse(Protocol):
 
     def session(self, table: TableSpec) -> AbstractContextManager[Session]:
         """A session about `table`; the ledger is there, with a row for the stream."""
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep open what several sessions share, so that opening it is paid for once."""
+
+    def positions(self, source: str) -> dict[str, int]:
+        """The last commit of each stream of a source that is in the final tables, in one query.
+
+        Streams that were never loaded are missing. Makes nothing, also no ledger.
+        """
