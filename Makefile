@@ -8,7 +8,7 @@ ARGS ?=
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench lock clean
+.PHONY: help setup demo test test-gx lint format bench lock clean
 
 # An environment that is active in the calling shell must not become part of this one.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
@@ -29,7 +29,7 @@ endif
 endif
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r verb text; do printf '  make %-8s %s\n' "$$verb" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r verb text; do printf '  make %-8s %s\n' "$$verb" "$$text"; done
 
 setup: $(READY) ## install the locked dependencies into .venv (does nothing when they are there)
 	@:
@@ -39,6 +39,10 @@ demo: $(READY) ## run the tour: a source, a landing zone and a warehouse on this
 
 test: $(READY) ## run the tests and the doctests
 	@.venv/bin/python -m pytest $(ARGS)
+
+test-gx: $(READY) ## compare the checks with Great Expectations, in an environment of its own
+	@sh .ci/gx
+	@.venv-gx/bin/python -m pytest -c tests/oracle/great_expectations/pytest.ini --rootdir . tests/oracle/great_expectations $(ARGS)
 
 lint: $(READY) ## check style, types, imports between rooms, and templates
 	@sh .ci/lint
@@ -57,7 +61,7 @@ clean: ## remove caches, reports and builds (ALL=1: the environments too)
 	@rm -rf .coverage .coverage.* coverage.xml htmlcov build dist .hypothesis .import_linter_cache .mypy_cache \
 	  .pytest_cache .ruff_cache .schemathesis
 	@find . -name '.?*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
-	@if [ -n "$(ALL)" ]; then rm -rf .venv .venv-tools; fi
+	@if [ -n "$(ALL)" ]; then rm -rf .venv .venv-gx .venv-tools; fi
 
 $(READY): Pipfile.lock .ci/setup
 	@sh .ci/setup

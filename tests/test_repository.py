@@ -153,4 +153,4 @@ def test_make_help_lists_every_verb() -> None:
     ).stdout
 
     assert declared
-    assert set(declared[1].split()) == set(re.findall(r"^ +make (\w+)  +\S", shown, re.MULTILINE))
+    assert set(declared[1].split()) == set(re.findall(r"^ +make ([\w-]+)  +\S", shown, re.MULTILINE))
