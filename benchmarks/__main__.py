@@ -8,6 +8,7 @@ import sys
 BENCHMARKS = {
     "ingest": "the product against the floor, whole processes on a mock API: speed, CPU and memory",
     "hotpath": "from a page to the bytes of a part, without a network: each step and what it was chosen over",
+    "checks": "all checks of a table against one aggregate query written by hand, in DuckDB",
     "memory": "what each import costs in memory and time",
 }
 
