@@ -25,7 +25,7 @@ from shared.landing.log import CommitLog
 from shared.rest.client import Client, connect, guard_for
 from shared.rest.message import Page, Request
 from shared.rest.tally import Tally
-from shared.rest.transport import Transport
+from shared.rest.transport import Timeout, Transport
 
 Watch = Callable[[StreamReport], None]
 
@@ -165,6 +165,8 @@ def client_for(source: Source, tools: Tools) -> Client:
     """The client of a source: its address, credentials, limits and patience."""
     spec = source.spec
     headers = tuple(spec.headers.items())
+    limits = spec.timeouts
+    timeout = Timeout(*(limit.total_seconds() for limit in (limits.connect, limits.read, limits.total)))
     if tools.transport is None:
         return connect(
             spec.base_url,
@@ -175,6 +177,7 @@ def client_for(source: Source, tools: Tools) -> Client:
             limit=spec.rate_limit,
             errors=spec.errors,
             headers=headers,
+            timeout=timeout,
         )
     return Client(
         spec.base_url,
@@ -186,6 +189,7 @@ def client_for(source: Source, tools: Tools) -> Client:
         limit=spec.rate_limit,
         errors=spec.errors,
         headers=headers,
+        timeout=timeout,
         guard=guard_for(spec.base_url, spec.auth),
     )
 

@@ -115,6 +115,14 @@ class ErrorPaths(Model):
     message: str = "error.message"
 
 
+class Timeouts(Model):
+    """Until a connection stands, between two pieces of an answer, and for an answer as a whole."""
+
+    connect: Duration = timedelta(seconds=10)
+    read: Duration = timedelta(seconds=60)
+    total: Duration = timedelta(minutes=10)
+
+
 class Reconcile(Model):
     """The API's own count of a list: `header` of a HEAD request under the same filters."""
 
@@ -123,6 +131,10 @@ class Reconcile(Model):
 
 
 WriteDisposition = Literal["append", "merge", "replace"]
+Compatibility = Literal[
+    "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE", "NONE"
+]
+"""How the versions of a contract must get along (docs/contracts.md)."""
 
 
 class Stream(Model):
@@ -146,6 +158,8 @@ class Stream(Model):
     reconcile: Reconcile | None = None
     contract: str | dict[str, Any] | None = None
     columns: dict[str, Any] | None = None
+    compatibility: Compatibility = "BACKWARD"
+    compatibility_policy: Literal["strict", "lenient"] = "strict"
     checks: tuple[Any, ...] = ()
     max_rejected: float | None = Field(default=None, ge=0, le=1)
     mask: dict[str, Mask] = Field(default_factory=dict)
@@ -275,6 +289,7 @@ class SourceSpec(Model):
     headers: dict[str, str] = Field(default_factory=dict)
     rate_limit: RateLimit = Field(default_factory=RateLimit)
     retry: Retry = Field(default_factory=Retry)
+    timeouts: Timeouts = Field(default_factory=Timeouts)
     errors: ErrorPaths = Field(default_factory=ErrorPaths)
     contracts: str | None = None
     mask_key: str = "MASK_KEY"

@@ -572,3 +572,11 @@ def test_csv_has_the_columns_of_the_contract_with_masked_ones_as_text_and_nested
     assert (
         flat.landed().decode() == 'id,updated_at,ship.city,pin\r\n1,"2024-03-02T00:00:00Z","Köln","***4"\r\n'
     )
+
+
+def test_the_time_limits_of_the_file_are_those_of_the_requests(bench: Bench) -> None:
+    bench.api.lists["/orders"] = orders(1)
+    bench.run(bench.source("timeouts: {connect: 2s, read: 3s, total: 1m}\n" + SOURCE))
+
+    assert bench.transport is not None
+    assert {(t.connect, t.read, t.total) for t in bench.transport.timeouts} == {(2.0, 3.0, 60.0)}
