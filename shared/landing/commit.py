@@ -31,6 +31,11 @@ class Draft:
 
     `cursor` is where the stream stands after this commit; `resume` is what the run needs to go on (None: the run is
     complete); `snapshot` says that the run's parts together replace the table (write disposition `replace`).
+
+    What the records had that their contract did not promise (docs/drift.md): `trimmed` counts records that landed
+    without some of their values; `rejected_parts` holds them as they came, beside the `rejected` ones. `reasons` counts
+    both by keyword and place. `undeclared` names fields that landed and are not loaded, `evolved` those that become
+    columns or widen one, with the kinds of values seen.
     """
 
     run: str
@@ -51,6 +56,10 @@ class Draft:
     retries: int = 0
     code_version: str = ""
     note: str = ""
+    trimmed: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    undeclared: tuple[str, ...] = ()
+    evolved: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -79,6 +88,8 @@ class Commit:
         values = {name: value for name, value in document.items() if name in known}
         for name in ("parts", "rejected_parts"):
             values[name] = tuple(Part(**part) for part in values.get(name, ()))
+        values["undeclared"] = tuple(values.get("undeclared", ()))
+        values["evolved"] = {name: tuple(kinds) for name, kinds in values.get("evolved", {}).items()}
         place = {name: document[name] for name in ("source", "stream", "sequence", "committed_at")}
         return cls(**place, draft=Draft(**values))
 
