@@ -12,6 +12,9 @@ from typing import Any, Literal
 
 Kind = Literal["data", "rewind", "reset"]
 
+_DRIFT = frozenset({"trimmed", "reasons", "undeclared", "evolved"})
+"""What a commit says only where there is something to say."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -79,7 +82,8 @@ class Commit:
     def to_json(self) -> dict[str, Any]:
         document = asdict(self)
         draft = document.pop("draft")
-        return {"version": 1, **document, "rows": self.draft.rows, **draft}
+        said = {name: value for name, value in draft.items() if value or name not in _DRIFT}
+        return {"version": 1, **document, "rows": self.draft.rows, **said}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Commit:

@@ -45,6 +45,10 @@ DRAFTS = st.builds(
     retries=COUNT,
     code_version=TEXT,
     note=TEXT,
+    trimmed=COUNT,
+    reasons=st.dictionaries(TEXT, COUNT, max_size=3),
+    undeclared=st.lists(TEXT, max_size=3).map(tuple),
+    evolved=st.dictionaries(TEXT, st.lists(TEXT, max_size=2).map(tuple), max_size=3),
 )
 COMMITS = st.builds(
     Commit, source=TEXT, stream=TEXT, sequence=st.integers(1, 10**19), committed_at=TEXT, draft=DRAFTS
