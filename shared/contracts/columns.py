@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -174,19 +174,24 @@ def columns_of(schema: Mapping[str, Any]) -> tuple[Column, ...]:
     )
 
 
-def flat_names(schema: Mapping[str, Any]) -> tuple[str, ...]:
-    """The dotted names of all fields that are not objects with declared fields, for tables without nesting."""
-    return tuple(_flat(schema, schema, "", 0))
+def flat_columns_of(schema: Mapping[str, Any]) -> tuple[Column, ...]:
+    """The columns of a table without nesting: objects with declared fields are taken apart, `address.city`."""
+    return tuple(_flat(resolve(schema, schema), schema, "", 0, False))
 
 
-def _flat(schema: Any, root: Mapping[str, Any], prefix: str, depth: int) -> Iterator[str]:
-    for name, part in resolve(schema, root).get("properties", {}).items():
+def _flat(
+    schema: Mapping[str, Any], root: Mapping[str, Any], prefix: str, depth: int, nullable: bool
+) -> Iterator[Column]:
+    required = set(schema.get("required", ()))
+    for name, part in schema.get("properties", {}).items():
+        column = _column(name, part, name in required, root)
+        column = replace(column, name=prefix + name, nullable=column.nullable or nullable)
         inner = resolve(part, root)
         inner = _without_null_branch(inner, root)[0] if isinstance(inner, dict) else {}
         if depth < MAX_DEPTH and inner.get("properties") and (_kinds(inner) or set()) <= {"object", "null"}:
-            yield from _flat(inner, root, f"{prefix}{name}.", depth + 1)
+            yield from _flat(inner, root, f"{column.name}.", depth + 1, column.nullable)
         else:
-            yield prefix + name
+            yield column
 
 
 def resolve(schema: Any, root: Mapping[str, Any]) -> Any:

@@ -16,7 +16,7 @@ import msgspec
 
 from shared.common.documents import read_json_document, read_yaml
 from shared.common.errors import Misconfigured, unknown
-from shared.contracts.columns import DIALECT, Column, columns_of, flat_names, resolve, schema_from_columns
+from shared.contracts.columns import DIALECT, Column, columns_of, resolve, schema_from_columns
 
 DIALECTS = (
     DIALECT,
@@ -111,10 +111,6 @@ class Contract:
     def columns(self) -> tuple[Column, ...]:
         """The top-level fields as columns, in the order in which they are written."""
         return self._columns
-
-    def flat_names(self) -> tuple[str, ...]:
-        """The fields as dotted names, objects taken apart: the columns of CSV that is flattened."""
-        return flat_names(self.schema)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Contract) and self._identity() == other._identity()

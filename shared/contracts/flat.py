@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import Any
-
-from shared.contracts.columns import Column, ColumnType, columns_of, resolve
+from shared.contracts.columns import Column, flat_columns_of
 from shared.contracts.contract import Contract
 
 
@@ -18,19 +14,4 @@ def flat_columns(contract: Contract) -> tuple[Column, ...]:
     >>> [column.name for column in flat_columns(contract)]
     ['id', 'address.city']
     """
-    return tuple(_spread(contract.schema, contract.schema, "", 0))
-
-
-def _spread(schema: Mapping[str, Any], root: Mapping[str, Any], prefix: str, depth: int) -> Iterator[Column]:
-    parts = resolve(schema, root).get("properties", {})
-    for column in columns_of({**resolve(schema, root), "$defs": root.get("$defs", {})}):
-        part = resolve(parts[column.name], root)
-        inside = part.get("properties") if isinstance(part, dict) else None
-        # Eight levels are more than any table wants, and end a schema that contains itself.
-        if column.type is ColumnType.JSON and inside and depth < 8:
-            yield from (
-                replace(inner, nullable=inner.nullable or column.nullable)
-                for inner in _spread(part, root, f"{prefix}{column.name}.", depth + 1)
-            )
-        else:
-            yield replace(column, name=prefix + column.name)
+    return flat_columns_of(contract.schema)

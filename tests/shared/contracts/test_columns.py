@@ -12,7 +12,7 @@ from shared.contracts.columns import (
     ColumnSpec,
     ColumnType,
     columns_of,
-    flat_names,
+    flat_columns_of,
     schema_from_columns,
 )
 
@@ -124,8 +124,16 @@ def test_objects_with_declared_fields_are_taken_apart_for_flat_tables() -> None:
         },
         "$defs": {"tree": tree},
     }
-    names = flat_names(schema)
+    names = tuple(column.name for column in flat_columns_of(schema))
 
     assert names[:7] == ("id", "home.city", "home.geo", "work.city", "tags", "mixed", "free")
     assert names[7] == "tree.left.left.left.left.left"
     assert "tree.n" in names
+
+
+def test_what_is_inside_an_object_that_may_be_missing_may_be_missing() -> None:
+    inner = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    schema = {"properties": {"always": inner, "at_times": inner}, "required": ["always"]}
+    columns = {column.name: (column.type, column.nullable) for column in flat_columns_of(schema)}
+
+    assert {"always.n": (ColumnType.INTEGER, False), "at_times.n": (ColumnType.INTEGER, True)} == columns
