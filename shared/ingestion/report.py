@@ -204,7 +204,10 @@ def run_job(desk: Desk, name: str, report: Job, ask: Ask) -> list[StreamReport]:
     except Superseded as error:
         done.status, done.error = "superseded", error
     except SluiceError as error:
-        done.status, done.error = "failed", error.at(stream=name)
+        if isinstance(error, Transient) and desk.stop():
+            done.status = "unfinished"
+        else:
+            done.status, done.error = "failed", error.at(stream=name)
     done.seconds = desk.clock.monotonic() - began
     return [done]
 

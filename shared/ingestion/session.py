@@ -14,7 +14,7 @@ from shared.ingestion.plan import Ask
 from shared.ingestion.report import Desk, run_dated_files, run_job
 from shared.ingestion.source import Source
 from shared.ingestion.spec import DatedFiles, Stream
-from shared.ingestion.stopping import StoppableClock, StoppableDeadline
+from shared.ingestion.stopping import StoppableClock
 from shared.ingestion.stream import StreamReport
 from shared.ingestion.walk import Fetch
 from shared.landing.adopt import adopt
@@ -69,11 +69,7 @@ class Session:
     def open(cls, source: Source, tools: Tools, *, ask: Ask) -> Session:
         """A session with its threads and connections; use it as a context manager, so that they end."""
         reserve = min(RESERVE, RESERVED * tools.deadline.remaining())
-        tools = replace(
-            tools,
-            clock=StoppableClock(tools.clock, tools.stop),
-            deadline=StoppableDeadline(tools.deadline, tools.stop),
-        )
+        tools = replace(tools, clock=StoppableClock(tools.clock, tools.stop))
         return cls(
             source=source,
             tools=tools,
@@ -93,10 +89,10 @@ class Session:
 
     def stop(self) -> bool:
         """Whether it is time to come to an end."""
-        return self.tools.deadline.remaining() <= self.reserve
+        return self.tools.stop() or self.tools.deadline.remaining() <= self.reserve
 
     def limited(self) -> bool:
-        """Whether this run has a deadline, or was asked to stop: a wait beyond that is left to the next run."""
+        """Whether this run has a deadline: a wait beyond that is left to the next run."""
         return not math.isinf(self.tools.deadline.remaining())
 
     def scoped(self, name: str, tally: Tally) -> Client:

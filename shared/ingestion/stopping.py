@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.common.ports import Clock, Deadline
+from shared.common.errors import Transient
+from shared.common.ports import Clock
 
 NAP = 0.2
 """Seconds between two looks at whether a stop was asked for."""
@@ -14,7 +15,7 @@ NAP = 0.2
 
 @dataclass(frozen=True, slots=True)
 class StoppableClock:
-    """A clock whose sleep ends early once `stop()` is true."""
+    """A clock whose sleep ends with a `Transient` once `stop()` is true: the wait is left to the next run."""
 
     clock: Clock
     stop: Callable[[], bool]
@@ -27,16 +28,7 @@ class StoppableClock:
 
     def sleep(self, seconds: float) -> None:
         end = self.clock.monotonic() + seconds
-        while not self.stop() and (left := end - self.clock.monotonic()) > 0:
+        while (left := end - self.clock.monotonic()) > 0:
+            if self.stop():
+                raise Transient(f"stopped in a wait of {seconds:.0f} s")
             self.clock.sleep(min(left, NAP))
-
-
-@dataclass(frozen=True, slots=True)
-class StoppableDeadline:
-    """A deadline that has come once `stop()` is true."""
-
-    deadline: Deadline
-    stop: Callable[[], bool]
-
-    def remaining(self) -> float:
-        return 0.0 if self.stop() else self.deadline.remaining()

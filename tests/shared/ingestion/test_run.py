@@ -463,7 +463,7 @@ def test_children_cut_into_many_runs_land_once(bench: Bench) -> None:
     whole = bench.landed("notes")
     cut = Bench(bench.folder, api=bench.api)
     for _ in range(60):
-        cut.stop_after(5)
+        cut.stop = lambda: True
         if cut.run(cut.source(CHILDREN), streams=["notes"]).done:
             break
 
@@ -580,3 +580,15 @@ def test_the_time_limits_of_the_file_are_those_of_the_requests(bench: Bench) -> 
 
     assert bench.transport is not None
     assert {(t.connect, t.read, t.total) for t in bench.transport.timeouts} == {(2.0, 3.0, 60.0)}
+
+
+def test_a_stop_ends_a_wait_and_keeps_what_is_whole(bench: Bench) -> None:
+    bench.api.lists["/orders"] = orders(9)
+    bench.api.before = lambda r: answer(status=503, retry_after="20") if r.param("cursor") == "6" else None
+    bench.stop = lambda: bench.clock.monotonic() > 5
+    report = bench.run()
+
+    assert report.failed == {}
+    assert report.streams["orders"].status == "unfinished"
+    assert bench.clock.monotonic() < 6
+    assert bench.ids() == [0, 1, 2, 3, 4, 5]
