@@ -25,6 +25,8 @@ COMMANDS = {
     "status": "src.cli.status:status",
     "state": "src.cli.state:state",
     "sources": "src.cli.sources:sources",
+    "contract": "src.cli.contract:contract",
+    "validate": "src.cli.validate:validate",
     "new": "src.cli.new:new",
     "invoke": "src.cli.invoke:invoke",
 }
