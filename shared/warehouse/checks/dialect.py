@@ -53,6 +53,7 @@ class Dialect:
     columns: str = ""
     """Lists the columns of a table in their order; the first two values are name and type."""
     cast_text: str = "CAST({x} AS VARCHAR)"
+    double: str = "CAST({x} AS DOUBLE PRECISION)"
     mean: str = "{x}"
     """What is averaged, so that no digits are lost."""
     exact: str = "{x}"
@@ -139,7 +140,7 @@ DUCKDB = Dialect(
     tuples="({x})",
     median="median(CAST({x} AS DOUBLE))",
     rows_in_order="rowid",
-    texts=frozenset({"VARCHAR", "JSON", "UUID"}),
+    texts=frozenset({"VARCHAR"}),
     synonyms=_types(
         VARCHAR="TEXT, STRING, CHAR, BPCHAR, CHARACTER VARYING",
         BIGINT="INT8, LONG",
@@ -190,6 +191,7 @@ MYSQL = Dialect(
     text=_hexed,
     columns="DESCRIBE {t}",
     cast_text="CAST({x} AS CHAR)",
+    double="({x} + 0e0)",
     mean="({x} + 0e0)",
     exact="CAST({x} AS BINARY)",
     spelled="(CONVERT({x} USING utf8mb4) COLLATE utf8mb4_bin)",
@@ -208,6 +210,7 @@ SNOWFLAKE = Dialect(
     "snowflake",
     text=_backslashed,
     columns="DESCRIBE TABLE {t}",
+    double="CAST({x} AS DOUBLE)",
     mean="CAST({x} AS DOUBLE)",
     # RLIKE and REGEXP_LIKE match the whole value; the pattern may match anywhere.
     regex="regexp_instr({x}, {p}) > 0",

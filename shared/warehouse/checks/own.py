@@ -10,7 +10,18 @@ from shared.common.errors import Misconfigured
 from shared.contracts import expectations as e
 from shared.contracts.columns import ColumnType
 from shared.warehouse.checks.dialect import Query
-from shared.warehouse.checks.plan import Context, Finding, Plan, Values, moment, mostly_holds, number, plain
+from shared.warehouse.checks.plan import (
+    NO_LOAD,
+    Context,
+    Finding,
+    Plan,
+    Values,
+    fixed,
+    moment,
+    mostly_holds,
+    number,
+    plain,
+)
 from shared.warehouse.checks.scope import Scope, both
 
 _MOST = 20
@@ -28,11 +39,6 @@ _CONTRACT_TYPES = {
     ColumnType.UUID: {"UUID", "CHAR", "VARCHAR"},
     ColumnType.BINARY: {"BLOB", "BYTEA", "BINARY", "VARBINARY", "LONGBLOB"},
 }
-
-
-def fixed(finding: Finding, expected: str) -> Plan:
-    """A check that was answered before any row is looked at."""
-    return Plan((), lambda values, query: finding, expected)
 
 
 def about_columns(
@@ -172,7 +178,7 @@ def fresh(check: e.ExpectTableToBeFresh, scope: Scope, context: Context) -> Plan
 def committed(check: e.ExpectTableRowCountToEqualCommit, scope: Scope, context: Context) -> Plan:
     wanted = context.committed_rows
     if wanted is None:
-        return fixed(Finding(None, note="no commit is being loaded"), "the rows of the commits")
+        return fixed(NO_LOAD, "the rows of the commits")
 
     def judge(values: Values, query: Query) -> Finding:
         return Finding(number(values[0]) == wanted, number(values[0]))

@@ -46,6 +46,14 @@ class Plan:
     samples: str | None = None
 
 
+NO_LOAD = Finding(None, note="only a load can be compared with others")
+
+
+def fixed(finding: Finding, expected: str) -> Plan:
+    """A check that was answered before any row is looked at."""
+    return Plan((), lambda values, query: finding, expected)
+
+
 def number(value: Any) -> int:
     """A count: some drivers answer a Decimal, or nothing for no rows."""
     return int(value or 0)
@@ -163,14 +171,14 @@ class Context:
 
     `key` are the fields that name a row, `names` the column of each field that has another name than its own;
     `committed_rows` what the commits of this load say, None: not known. `history` holds the observed values of earlier
-    loads that passed, newest first (see `verdict.history`). `tables` gives the final table of a stream `source.stream`
-    as it stands in SQL. `hidden` are columns that are ours.
+    loads that passed, newest first (see `verdict.history`); None: the table is no load. `tables` gives the final table
+    of a stream (source, stream) as it stands in SQL. `hidden` are columns that are ours.
     """
 
     now: datetime
     key: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
     committed_rows: int | None = None
-    history: Sequence[Mapping[str, Any]] = ()
+    history: Sequence[Mapping[str, Any]] | None = ()
     tables: Callable[[str, str], str] | None = None
     hidden: tuple[str, ...] = ()

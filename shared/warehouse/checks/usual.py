@@ -10,7 +10,7 @@ from typing import Any
 from shared.common.errors import Misconfigured
 from shared.contracts import expectations as e
 from shared.warehouse.checks.dialect import Query
-from shared.warehouse.checks.plan import Context, Finding, Plan, Values, number, plain
+from shared.warehouse.checks.plan import NO_LOAD, Context, Finding, Plan, Values, fixed, number, plain
 from shared.warehouse.checks.scope import Scope
 
 _CATEGORIES = 1000
@@ -20,6 +20,8 @@ _ROBUST = 1.4826
 
 
 def usual_rows(check: e.ExpectTableRowCountToBeUsual, scope: Scope, context: Context) -> Plan:
+    if context.history is None:
+        return fixed(NO_LOAD, "as usual")
     earlier = [one["rows"] for one in context.history if "rows" in one][: check.loads]
     low, high = usual_range(earlier, check) if len(earlier) >= check.min_loads else (0.0, 0.0)
     expected = f"between {low:,.0f} and {high:,.0f}" if high else "as usual"
@@ -50,6 +52,8 @@ def usual_range(earlier: Sequence[float], check: e.ExpectTableRowCountToBeUsual)
 
 
 def usual_shares(check: e.ExpectColumnCategorySharesToBeUsual, scope: Scope, context: Context) -> Plan:
+    if context.history is None:
+        return fixed(NO_LOAD, "as usual")
     column = scope.column(check.column)
     earlier = [
         one["shares"][check.column] for one in context.history if check.column in one.get("shares", {})

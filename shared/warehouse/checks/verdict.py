@@ -151,13 +151,15 @@ def verdicts(store: ObjectStore, source: str, stream: str, *, run: str = "") -> 
                 yield found
 
 
+def latest(store: ObjectStore, source: str, stream: str, *, most: int) -> list[Verdict]:
+    """The last verdicts of a stream, oldest first."""
+    keys = [info.key for info in store.list(folder(source, stream))][-most:]
+    return [Verdict.from_json(json.loads(store.get(key))) for key in keys]
+
+
 def history(store: ObjectStore, source: str, stream: str, *, most: int = 200) -> list[dict[str, Any]]:
     """What the last loads that passed, or were released, have observed, newest first; one entry per load."""
-    keys = [info.key for info in store.list(folder(source, stream))][-2 * most :]
-    passed: dict[tuple[int, str], Verdict] = {}
-    for key in keys:
-        found = Verdict.from_json(json.loads(store.get(key)))
-        if found.passed:
-            passed[found.sequence, found.load] = found
+    found = latest(store, source, stream, most=2 * most)
+    passed = {(one.sequence, one.load): one for one in found if one.passed}
     newest = sorted(passed.values(), key=lambda one: (one.sequence, one.checked_at), reverse=True)
     return [one.observations() for one in newest[:most]]
