@@ -22,6 +22,8 @@ COMMANDS = {
     "run": "src.cli.run:run",
     "load": "src.cli.load:load",
     "check": "src.cli.check:check",
+    "checks": "src.cli.checks:checks",
+    "profile": "src.cli.profile:profile",
     "status": "src.cli.status:status",
     "state": "src.cli.state:state",
     "sources": "src.cli.sources:sources",
