@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from shared.common.documents import read_json_document, read_yaml
 from shared.common.errors import Misconfigured, SluiceError, unknown
+from shared.contracts.compatibility.keywords import draft_of
 from shared.contracts.compatibility.verdict import Mode
 from shared.contracts.contract import DIALECTS, Contract
 from shared.contracts.registry import Registry, Version, refusal
 from shared.contracts.shelves import FolderShelf
 from shared.contracts.validate import Validator
 from src.workplace import source_files
+
+DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 
 if TYPE_CHECKING:
     from shared.ingestion.source import Source
@@ -152,6 +155,8 @@ def _schema_in(path: Path) -> Any:
 def _checked(schema: Any, name: str) -> dict[str, Any]:
     if not isinstance(schema, dict):
         raise Misconfigured("a schema is an object", hint="write a JSON Schema or columns:", file=name)
+    if "$schema" not in schema and draft_of(schema) == "draft-07":  # lists of items are valid there only
+        schema = {"$schema": DRAFT_7, **schema}
     dialect = str(schema.get("$schema", DIALECTS[0]))
     if dialect.rstrip("#") not in DIALECTS:
         raise unknown("JSON Schema dialect", dialect, DIALECTS, file=name)

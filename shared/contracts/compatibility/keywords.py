@@ -41,6 +41,10 @@ WITHOUT_MEANING = {
 DECIDING = frozenset(
     {"type", "enum", "const", "allOf", "anyOf", "oneOf", "not", "if", *DYNAMIC}.union(*OF_KIND.values())
 )
+_BY_NAME = frozenset(
+    {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"}
+)
+_DATA = frozenset({"enum", "const", "default", "examples"})
 _CAPITAL = re.compile("([A-Z])")
 
 
@@ -64,6 +68,42 @@ def _plain(value: Any) -> Any:
 def exact(value: Any) -> Fraction:
     """A number as it is written: 0.1 is a tenth."""
     return Fraction(value) if isinstance(value, int) else Fraction(Decimal(repr(value)))
+
+
+def draft_of(schema: Any) -> str:
+    """The draft that a document is written in: as it says, else as it is spelt, else the newest.
+
+    >>> draft_of({"type": "array", "items": [{"type": "string"}]})
+    'draft-07'
+    """
+    dialect = schema.get("$schema") if isinstance(schema, dict) else None
+    if dialect is None:
+        return "draft-07" if _spelt_the_old_way(schema) else "2020-12"
+    return next((name for name in WITHOUT_MEANING if name in str(dialect)), "2020-12")
+
+
+def _spelt_the_old_way(schema: Any) -> bool:
+    """Whether there is a list of items as newer drafts do not have it."""
+    if isinstance(schema, list):
+        return any(map(_spelt_the_old_way, schema))
+    if not isinstance(schema, dict):
+        return False
+    if "additionalItems" in schema or isinstance(schema.get("items"), list):
+        return True
+    below = (
+        list(value.values()) if name in _BY_NAME and isinstance(value, dict) else value
+        for name, value in schema.items()
+        if name not in _DATA
+    )
+    return any(map(_spelt_the_old_way, below))
+
+
+def matches(pattern: str, name: str) -> bool | None:
+    """Whether the pattern is found in the name; None when this regular expression is none of Python's."""
+    try:
+        return re.search(pattern, name) is not None
+    except re.error:
+        return None
 
 
 def numbers(raw: Mapping[str, Any], *keywords: str) -> dict[str, Any]:

@@ -6,10 +6,10 @@ Open: other properties may hold anything. Closed: there are none. Partially open
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 from shared.contracts.compatibility.difference import DifferenceType as D
+from shared.contracts.compatibility.keywords import matches
 from shared.contracts.compatibility.nodes import Nothing, Object, Part
 from shared.contracts.compatibility.reading import is_empty
 from shared.contracts.compatibility.scalars import kinds, limit
@@ -120,14 +120,6 @@ def _cover(schema: Object, name: str) -> Part | None:
         if matches(pattern, name) is not False:
             return part
     return None if isinstance(schema.rest, bool) else schema.rest
-
-
-def matches(pattern: str, name: str) -> bool | None:
-    """Whether the pattern is found in the name; None when this regular expression is none of Python's."""
-    try:
-        return re.search(pattern, name) is not None
-    except re.error:
-        return None
 
 
 def _patterns(walk: Walk, old: Object, new: Object) -> Iterator[Finding]:

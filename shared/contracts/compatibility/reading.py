@@ -21,6 +21,7 @@ from shared.contracts.compatibility.keywords import (
     STRING,
     WITHOUT_MEANING,
     canonical,
+    draft_of,
     named,
     notes_of,
     numbers,
@@ -71,8 +72,7 @@ class Reader:
 
     def __init__(self, schema: Any) -> None:
         self.root = schema
-        dialect = str(schema.get("$schema", "")) if isinstance(schema, dict) else ""
-        self.draft = next((name for name in WITHOUT_MEANING if name in dialect), "2020-12")
+        self.draft = draft_of(schema)
         self.draft7 = self.draft == "draft-07"
         self._nodes: dict[int, Node] = {}
         self._kept: list[Any] = []  # what the ids of `_nodes` belong to

@@ -30,7 +30,7 @@ def widened(walk: Walk, old: Node, new: Combined) -> tuple[Finding, ...] | None:
         if not walk.compatible(found):
             continue
         others = [other.node for place, other in enumerate(new.members) if place != index]
-        if new.criterion is Criterion.ANY or all(disjoint(old, other) for other in others):
+        if new.criterion is Criterion.ANY or all(disjoint(old, other, walk.known) for other in others):
             return (*found, Finding(D.SUM_TYPE_EXTENDED, (), 1, len(new.members)))
         overlapping = True
     return (Finding(D.ONE_OF_MEMBERS_MAY_OVERLAP, ("oneOf",)),) if overlapping else None
@@ -99,7 +99,7 @@ def _only_one(walk: Walk, old: Combined, new: Combined, partners: dict[int, int]
     """
     owner = {place: other for other, place in partners.items()}
     for place, other in enumerate(new.members):
-        if place == partners[index] or disjoint(old.members[index].node, other.node):
+        if place == partners[index] or disjoint(old.members[index].node, other.node, walk.known):
             continue
         before = old.members[owner[place]] if place in owner else None
         if old.criterion is not Criterion.ONE or before is None or not walk.fits(other, before):

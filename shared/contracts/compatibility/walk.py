@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.contracts.compatibility.difference import DifferenceType
+from shared.contracts.compatibility.disjoint import Known
 from shared.contracts.compatibility.nodes import Node, Part
 
 
@@ -52,6 +53,7 @@ class Walk:
     rules: Callable[[Walk, Node, Node], Findings]
     allowed: frozenset[DifferenceType]
     filled: bool = True
+    known: Known = field(default_factory=Known)
     _memory: _Memory = field(default_factory=_Memory)
 
     def unfilled(self) -> Walk:

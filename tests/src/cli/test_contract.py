@@ -83,6 +83,16 @@ def test_check_is_lenient_when_asked(call: Call, place: Path) -> None:
     assert (4, 0) == (call(*arguments).exit_code, call(*arguments, "--lenient").exit_code)
 
 
+def test_check_takes_older_drafts(call: Call, place: Path) -> None:
+    """Also without `$schema`, when lists of items tell it."""
+    for name, items in {"old.json": [{"type": "string"}], "new.json": [{"type": "string"}, {}]}.items():
+        (place / name).write_text(json.dumps({"type": "array", "items": items, "additionalItems": False}))
+    done = call("contract", "check", "old.json", "new.json")
+
+    assert 0 == done.exit_code, done.output
+    assert "ITEM_ADDED_TO_CLOSED_CONTENT_MODEL  #/items/1" in done.stdout
+
+
 def test_diff_shows_and_does_not_judge(call: Call, files: Path) -> None:
     """Exit code 0 whatever it shows; the shorthand is a schema, too."""
     (files / "columns.yml").write_text("columns: {a: string, b: {type: integer, nullable: true}}\n")

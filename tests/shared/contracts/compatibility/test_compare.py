@@ -358,6 +358,12 @@ CASES: dict[str, tuple[Any, Any, list[str]]] = {
                                 ["UNEVALUATED_ITEMS_EXTENDED #/unevaluatedItems"]),
     "unevaluated items narrower": (one("array"), one("array", unevaluatedItems=STRING),
                                    ["UNEVALUATED_ITEMS_NARROWED #/unevaluatedItems"]),
+    "lists of items tell draft 07 from newer ones": (
+        {"items": [STRING], "additionalItems": False}, {"items": [STRING, WHOLE], "additionalItems": False},
+        ["ITEM_ADDED_TO_CLOSED_CONTENT_MODEL #/items/1"]),
+    "additionalItems alone": ({"additionalItems": True}, {"additionalItems": False},
+                              ["ADDITIONAL_ITEMS_REMOVED #/additionalItems"]),
+    "a property of that name tells nothing": (closed(additionalItems=STRING), closed(additionalItems=STRING), []),
     # unions
     "one of more": ({"anyOf": [STRING]}, {"anyOf": [WHOLE, STRING]}, ["SUM_TYPE_EXTENDED #/"]),
     "one of fewer": ({"anyOf": [STRING, WHOLE]}, {"anyOf": [STRING]}, ["SUM_TYPE_NARROWED #/"]),
@@ -517,6 +523,24 @@ def test_many_types_that_refer_to_each_other_come_to_an_end_soon() -> None:
 
     assert () == compare(market(STRING), market(STRING))
     assert not all(one.compatible for one in compare(market(STRING), market(WHOLE)))
+
+
+@pytest.mark.parametrize("told_apart", [True, False])
+def test_so_do_types_that_exclude_each_other_by_what_they_hold(told_apart: bool) -> None:
+    """Whether the members of a new oneOf overlap is asked once for each two of them."""
+    names = [f"p{number}" for number in range(12)]
+
+    def market(least: int) -> dict[str, Any]:
+        union = {"oneOf": [{"$ref": f"#/$defs/{name}"} for name in names]}
+        more = {"under": union, "over": union, "n": one("integer", minimum=least)}
+        defs = {name: tagged(name if told_apart else "same", **more) for name in names}
+        for schema in defs.values():
+            schema["required"] = ["over", "under", "kind"]
+        return opened(product=union) | {"$defs": defs}
+
+    found = compare(market(1), market(0))
+
+    assert told_apart == all(difference.compatible for difference in found)
 
 
 def test_a_change_behind_a_circle_is_not_hidden_by_what_was_assumed_of_it() -> None:
