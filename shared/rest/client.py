@@ -194,12 +194,12 @@ class Client:
 
     def _page(self, request: Request, shape: PageShape) -> Page:
         page = shape.parse(request, self._success(request), redactor=self.redactor)
-        link = page.response.headers.get("link", "")
+        response = replace(page.response, body=b"")
+        link = response.headers.get("link", "")
+        if (clean_link := self._auth.clean(link)) != link:
+            response = replace(response, headers={**response.headers, "link": clean_link})
         cleaned = {n: self._auth.clean(v) if isinstance(v, str) else v for n, v in page.markers.items()}
-        if (clean_link := self._auth.clean(link)) != link or cleaned != page.markers:
-            response = replace(page.response, headers={**page.response.headers, "link": clean_link})
-            return replace(page, response=response, markers=cleaned)
-        return page
+        return replace(page, response=response, markers=cleaned)
 
     def _walk(self, request: Request, transmit: Callable[[Request, bool], Response]) -> Response:
         """One try: the request and the redirects that its answer leads through. Credentials go to the own host only."""

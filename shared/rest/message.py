@@ -93,15 +93,11 @@ class Page:
     """One parsed answer of a list: the records as raw slices of the body, and the page markers that were asked for.
 
     `records` holds one JSON text per record, in the order of the answer; `markers` maps the dotted path of
-    each declared marker (`next`, `meta.cursor`) to its value.
+    each declared marker (`next`, `meta.cursor`) to its value. A page from a client has a response without its body:
+    the records are copies, and of many pages under way only those are kept.
     """
 
     request: Request
     response: Response
     records: tuple[bytes, ...] = field(repr=False)
     markers: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-
-    @property
-    def multiline(self) -> bool:
-        """Whether a record may hold a line break (between its tokens), so that it is not one line as it is."""
-        return b"\n" in self.response.body or b"\r" in self.response.body
