@@ -32,13 +32,15 @@ class PageVerdict:
 
     `accepted` are the records that may land, in their order (the very sequence that was given, when all may);
     `rejected` are (index in the page, faults). `keys` and `cursors` belong to `accepted`, one each: a key is the
-    value of the only key field or a tuple of values; a cursor is None where the record has none.
+    value of the only key field or a tuple of values; a cursor is None where the record has none. `closed`: it is known
+    that no record has a field which the contract does not declare.
     """
 
     accepted: Sequence[Record]
     rejected: tuple[tuple[int, tuple[Fault, ...]], ...]
     keys: Sequence[Any]
     cursors: Sequence[Any]
+    closed: bool = False
 
     @property
     def newest(self) -> Any:
@@ -83,7 +85,8 @@ class PageChecker:
         if rows is not None:
             keys = self._keys(rows)
             if not _has_none(keys, len(self._paths)):
-                return PageVerdict(records, (), keys, self._cursors(rows))
+                closed = self._reader is self._strict
+                return PageVerdict(records, (), keys, self._cursors(rows), closed)
         return self._one_by_one(records)
 
     def _rows(self, records: Sequence[Record]) -> list[Any] | None:

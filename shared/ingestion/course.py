@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 
@@ -11,6 +11,9 @@ from shared.common.formats import Csv, Format, JsonLines, Nested
 from shared.common.masks import Hash, masking
 from shared.contracts.columns import Column
 from shared.contracts.page import PageChecker
+from shared.ingestion.drift import Drift
+from shared.ingestion.drift_mode import Mode
+from shared.ingestion.evolution import put_down
 from shared.ingestion.follow import following
 from shared.ingestion.lane import Course
 from shared.ingestion.plan import plan
@@ -27,6 +30,9 @@ from shared.landing.commit import Commit
 from shared.landing.writer import Landing
 from shared.rest.client import Client
 from shared.rest.tally import Tally
+
+REST = "_sluice_rest"
+"""The column of a CSV file, from the first page with drift on, that holds what has no column as one JSON object."""
 
 
 def run_stream(session: Session, name: str, watch: Watch) -> StreamReport:
@@ -73,6 +79,8 @@ class Assembly:
             limited=session.limited,
             over=session.stop,
             max_rejected=stream.max_rejected,
+            evolves=Mode.EVOLVE in (stream.contract_mode.columns, stream.contract_mode.data_type),
+            propose=self.propose,
             contract=None if contract is None else contract.digest,
             file_format=stream.file_format,
             code_version=session.tools.code_version,
@@ -86,7 +94,7 @@ class Assembly:
         parts, rejects = count(), count()
         return Course(
             walk=lambda window, spot: self.walk(fetch, run, window, spot),
-            sieve=self.sieve(),
+            sieve=self.sieve(run.head),
             part=lambda: landing.part(
                 progress.run, progress.attempt, lane, next(parts), self.stream.file_format
             ),
@@ -139,7 +147,8 @@ class Assembly:
             ahead=max(1, spec.rate_limit.concurrency // 2),
         )
 
-    def sieve(self) -> Sieve:
+    def sieve(self, head: Commit | None = None) -> Sieve:
+        """How records are treated; `head` is the last commit, which knows what drifted before."""
         stream, source = self.stream, self.session.source
         contract = source.contracts.get(self.name)
         steps = [hook(source.hooks[stream.map])] if stream.map is not None else []
@@ -160,7 +169,34 @@ class Assembly:
             times=_times(stream),
             complete=complete if steps else None,
             mask=self.mask(),
+            drift=self.drift(head),
+            wider=self.wider if stream.format == "csv" else None,
         )
+
+    def drift(self, head: Commit | None) -> Drift | None:
+        """What becomes of records that leave their contract; without a contract they cannot."""
+        stream, contract = self.stream, self.session.source.contracts.get(self.name)
+        if contract is None:
+            return None
+        return Drift(
+            contract,
+            stream.contract_mode,
+            key_fields=stream.primary_key,
+            cursor_field=stream.cursor_field,
+            hidden=[path.partition(".")[0] for path in stream.mask],
+            flat=stream.nested == "flatten",
+            known=None if head is None else head.draft.evolved,
+        )
+
+    def propose(self, evolved: Mapping[str, Collection[str]]) -> str:
+        """Put down the contract that would have held."""
+        return put_down(self.session.tools.store, self.session.source.contracts[self.name], evolved)
+
+    def wider(self, drift: Drift) -> Format:
+        """The encoder of a CSV file with room for what the contract does not declare."""
+        usual = encoder_for(self.stream, self.session.source.columns(self.name))
+        assert isinstance(usual, Csv)
+        return Csv((*usual.columns, *drift.added), usual.nested, REST)
 
     def mask(self) -> Callable[[bytes], bytes] | None:
         """What hides the masked columns; the key of the hashes is a secret, fetched only where there is a hash."""

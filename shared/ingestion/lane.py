@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from shared.common.errors import Refused
+from shared.common.formats import Format
 from shared.ingestion.edge import Edge
+from shared.ingestion.found import Found
 from shared.ingestion.progress import Position, Progress, Spot, Value, greatest
 from shared.ingestion.sieve import Seen, Sieve, Sifted
 from shared.ingestion.walk import Step
@@ -45,6 +47,7 @@ class Update:
     outside: int = 0
     pages: int = 0
     finished: list[tuple[int, Value]] = field(default_factory=list)
+    found: Found = field(default_factory=Found)
     position: Position | None = None
 
     def apply(self, progress: Progress) -> Progress:
@@ -91,6 +94,7 @@ class Lane:
         self.course = course
         self.update = Update()
         self._part: Writer | None = None
+        self._encoder: Format | None = None
         self._quarantine: Writer | None = None
         self._seen: Seen | None = None
         self._edge: Edge | None = None
@@ -138,22 +142,31 @@ class Lane:
             )
             self.update.pages += 1
             self.update.outside += sifted.outside
-        if sifted.rows:
-            if self._part is None:
-                self._part = self.course.part()
-                self._part.write(self.course.sieve.encoder.header(), 0)
-            self._part.write(sifted.chunk, sifted.rows)
+        if sifted.rows and sifted.encoder is not None:
+            self._open(sifted.encoder).write(sifted.chunk, sifted.rows)
             self.update.rows += sifted.rows
-        if sifted.rejected:
+        if sifted.quarantined:
             if self._quarantine is None:
                 self._quarantine = self.course.quarantine()
-            self._quarantine.write(sifted.quarantine, sifted.rejected)
+            self._quarantine.write(sifted.quarantine, sifted.quarantined)
             self.update.rejected += sifted.rejected
+        if sifted.found is not None:
+            self.update.found.add(sifted.found)
         self.course.progress(self.update)
         self._seen = sifted.seen
         last = greatest(position.last, sifted.last)
         edge = None if self._edge is None else self._edge.digests
         return replace(position, spot=step.after or Spot(), last=last, edge=edge)
+
+    def _open(self, encoder: Format) -> Writer:
+        """The part at hand; a new one where the rows to come have other columns."""
+        if self._part is not None and encoder != self._encoder:
+            part, self._part = self._part, None
+            self.update.parts.append(part.close())
+        if self._part is None:
+            self._part, self._encoder = self.course.part(), encoder
+            self._part.write(encoder.header(), 0)
+        return self._part
 
     def _seen_by(self, position: Position) -> Seen:
         """What the page before held: in memory, or from the commit that this window was taken up from."""

@@ -19,6 +19,8 @@ from shared.common.formats import Format
 from shared.common.instants import parse_instant
 from shared.contracts.page import PageChecker, PageVerdict, newest
 from shared.contracts.validate import Fault
+from shared.ingestion.drift import Drift, Treated
+from shared.ingestion.found import Found
 from shared.ingestion.progress import Value
 from shared.ingestion.window import TimeFormat, Window
 from shared.rest.message import Page
@@ -61,6 +63,8 @@ class Sifted:
 
     `chunk` holds `rows` encoded records, `quarantine` one JSON line per rejected one. `outside` counts rows of a
     neighbouring window, `repeated` rows that the page before held, too. `last` is the greatest cursor value landed.
+    `quarantined` counts the lines of the quarantine: those of the records that landed without some values, too.
+    `found` says why; `encoder` is how the rows are written, when there are any.
     """
 
     chunk: bytes = b""
@@ -71,6 +75,9 @@ class Sifted:
     repeated: int = 0
     seen: Seen = field(default_factory=Seen)
     last: Value = None
+    quarantined: int = 0
+    found: Found | None = None
+    encoder: Format | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,8 @@ class Sieve:
 
     `complete` is called with each record and may return it with more in it (hooks, lists fetched in full), or None to
     drop it. `mask` rewrites a record before anything of it is written anywhere. `times` is how the cursor is written
-    when windows of time bound the stream.
+    when windows of time bound the stream. `drift` says what becomes of records that leave their contract; without one
+    they are checked by `checker` alone. `wider` gives the encoder for what drifted, where the usual one has no room.
     """
 
     checker: PageChecker
@@ -88,6 +96,8 @@ class Sieve:
     times: TimeFormat | None
     complete: Callable[[bytes], bytes | None] | None = None
     mask: Callable[[bytes], bytes] | None = None
+    drift: Drift | None = None
+    wider: Callable[[Drift], Format] | None = None
 
     def sift(
         self,
@@ -106,7 +116,8 @@ class Sieve:
             records = [include(record, included) for record in records]
         if self.complete is not None:
             records = [whole for record in records if (whole := self.complete(record)) is not None]
-        verdict = self.checker.check(records)
+        treated = self._checked(records)
+        verdict = treated.verdict
         accepted: Raws = verdict.accepted
         kept, cursors, outside = self._inside(verdict, window)
         if pass_over is not None and cursors:
@@ -115,18 +126,33 @@ class Sieve:
         chosen = accepted if len(kept) == len(accepted) else [accepted[index] for index, _ in kept]
         if self.mask is not None:
             chosen = [self.mask(record) for record in chosen]
+        encoder = self.encoder
+        if self.wider is not None and self.drift is not None and self.drift.strays:
+            encoder = self.wider(self.drift)
         return Sifted(
-            chunk=self.encoder.encode(chosen) if chosen else b"",
+            chunk=encoder.encode(chosen) if chosen else b"",
             rows=len(chosen),
-            quarantine=b"".join(
-                self._quarantined(records[index], faults) for index, faults in verdict.rejected
-            ),
+            quarantine=self._quarantine(records, treated),
             rejected=len(verdict.rejected),
+            quarantined=len(verdict.rejected) + len(treated.trimmed),
+            found=treated.found,
+            encoder=encoder,
             outside=outside,
             repeated=repeated,
             seen=seen,
             last=newest(cursors),
         )
+
+    def _checked(self, records: Raws) -> Treated:
+        if self.drift is not None:
+            return self.drift.check(records)
+        verdict = self.checker.check(records)
+        if not verdict.rejected:
+            return Treated(verdict)
+        found = Found()
+        for _, faults in verdict.rejected:
+            found.because(faults)
+        return Treated(verdict, found=found)
 
     def _inside(
         self, verdict: PageVerdict, window: Window
@@ -171,17 +197,25 @@ class Sieve:
             here.add(pair)
         return fresh, Seen(pairs), len(kept) - len(fresh)
 
-    def _quarantined(self, record: bytes, faults: Sequence[Fault]) -> bytes:
-        """One line of the quarantine: the reasons, and the record with its masked columns masked."""
+    def _quarantine(self, records: Raws, treated: Treated) -> bytes:
+        lines = [self._quarantined(records[index], faults) for index, faults in treated.verdict.rejected]
+        lines += [self._quarantined(record, faults, discarded="value") for record, faults in treated.trimmed]
+        return b"".join(lines)
+
+    def _quarantined(self, record: bytes, faults: Sequence[Fault], *, discarded: str = "") -> bytes:
+        """One line of the quarantine: the reasons, and the record as it came, with its masked columns masked."""
         reasons = [{"pointer": f.pointer, "keyword": f.keyword, "message": f.message} for f in faults]
+        said: dict[str, Any] = (
+            {"reasons": reasons, "discarded": discarded} if discarded else {"reasons": reasons}
+        )
         text = bytes(record)
         try:
             shown = msgspec.Raw(self.mask(text) if self.mask is not None else _line(text))
-            return msgspec.json.encode({"reasons": reasons, "record": shown}) + b"\n"
+            return msgspec.json.encode({**said, "record": shown}) + b"\n"
         except (ValueError, msgspec.MsgspecError):
             # Not an object: its columns cannot be told apart, so nothing of it may be kept where some are masked.
             held = None if self.mask is not None else text.decode("utf-8", "replace")
-            return orjson.dumps({"reasons": reasons, "text": held}) + b"\n"
+            return orjson.dumps({**said, "text": held}) + b"\n"
 
 
 def _line(record: bytes) -> bytes:

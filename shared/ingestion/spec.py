@@ -23,6 +23,7 @@ from shared.common.errors import unknown
 from shared.common.instants import parse_duration, parse_instant
 from shared.common.masks import Mask
 from shared.contracts.contract import Contract
+from shared.ingestion.drift_mode import ContractMode
 from shared.ingestion.template import placeholders
 from shared.ingestion.window import Bounds, TimeFormat
 from shared.rest.auth import Auth, NoAuth
@@ -158,6 +159,7 @@ class Stream(Model):
     reconcile: Reconcile | None = None
     contract: str | dict[str, Any] | None = None
     columns: dict[str, Any] | None = None
+    contract_mode: ContractMode = Field(default_factory=ContractMode)
     compatibility: Compatibility = "BACKWARD"
     compatibility_policy: Literal["strict", "lenient"] = "strict"
     checks: tuple[Any, ...] = ()

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from shared.common.errors import Refused, SluiceError, Superseded, Transient, Violation
+from shared.ingestion.found import Found
 from shared.ingestion.lane import FORGOTTEN, Course, Lane, Update
 from shared.ingestion.plan import cursor_after
 from shared.ingestion.progress import Position, Progress, Spot, Value
@@ -32,7 +33,10 @@ _NOT_SAID = frozenset({"error", "seconds", "live_rows", "live_pages"})
 class StreamReport:
     """What a run did for one stream. `seconds` is wall time; `cursor` is where the stream stands now.
 
-    `live_rows` and `live_pages` also count what is not committed yet, for whoever watches.
+    `live_rows` and `live_pages` also count what is not committed yet, for whoever watches. `trimmed` records landed
+    without some of their values; `reasons` counts those and the rejected ones by what was wrong. `undeclared` fields
+    landed and are not loaded, `evolved` ones become columns, or widen one (docs/drift.md); `contract_version` is the
+    version of the contract that was put down for these.
     """
 
     stream: str
@@ -49,6 +53,11 @@ class StreamReport:
     retries: int = 0
     expected: int | None = None
     retry_after: float | None = None
+    trimmed: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    undeclared: list[str] = field(default_factory=list)
+    evolved: dict[str, list[str]] = field(default_factory=dict)
+    contract_version: str = ""
     warnings: list[str] = field(default_factory=list)
     error: SluiceError | None = None
     live_rows: int = 0
@@ -82,6 +91,8 @@ class Passage:
     file_format: str
     code_version: str
     moved: Callable[[StreamReport], None]
+    evolves: bool = False
+    propose: Callable[[Mapping[str, Collection[str]]], str] = lambda evolved: ""
 
 
 class StreamRun:
@@ -99,6 +110,7 @@ class StreamRun:
         self._inbox = threading.Lock()
         self._afoot: dict[int, tuple[int, int]] = {}
         self._warned: dict[str, int] = {}
+        self._found = Found()
         self._next = 0
         self._began = passage.monotonic()
 
@@ -127,6 +139,7 @@ class StreamRun:
         except Exception as error:  # noqa: BLE001  (a fault of ours must not take the other streams with it)
             report.status, report.error = "failed", last_words(error)
         report.cursor = None if self.head is None else self.head.draft.cursor
+        self._tell_drift()
         report.warnings += [f"nothing there: {what} ({times} times)" for what, times in self._warned.items()]
         report.seconds = self.passage.monotonic() - self._began
         report.api_calls, report.retries = self.passage.calls()
@@ -142,6 +155,25 @@ class StreamRun:
             report.warnings.append(error.message)
         else:
             report.status, report.error, report.retry_after = "failed", error, wait
+
+    def _tell_drift(self) -> None:
+        """What drifted, in the report; and a contract that would have held, where the stream's evolves."""
+        report, found = self.report, self._found
+        report.reasons, report.undeclared = found.counted(), list(found.named())
+        report.evolved = {name: sorted(kinds) for name, kinds in sorted(found.evolved.items())}
+        if report.rejected or report.trimmed:
+            reasons = ", ".join(f"{what} ({times:,})" for what, times in list(report.reasons.items())[:5])
+            some = f", {report.trimmed:,} landed without some values" if report.trimmed else ""
+            report.warnings.append(f"{report.rejected:,} records rejected{some}: {reasons}")
+        if report.undeclared:
+            report.warnings.append(
+                f"fields that the contract does not declare landed and are not loaded: {', '.join(report.undeclared)}"
+            )
+        if report.evolved and report.commits:
+            try:
+                report.contract_version = self.passage.propose(found.evolved)
+            except SluiceError as error:  # the data is safe; only the note for its authors is missing
+                report.warnings.append(f"the evolved contract could not be put down: {error.message}")
 
     def _forgotten(self, error: Refused) -> bool:
         """Whether a snapshot that an earlier run began cannot go on, because the API no longer knows its page."""
@@ -247,6 +279,7 @@ class StreamRun:
             report.expected = self._reconcile(progress)
         before = None if self.head is None else self.head.draft.cursor
         calls, retries = passage.calls()
+        found = self._found_by(updates)
         draft = Draft(
             run=progress.run,
             attempt=progress.attempt,
@@ -264,12 +297,18 @@ class StreamRun:
             api_calls=calls,
             retries=retries,
             code_version=passage.code_version,
+            trimmed=found.trimmed,
+            reasons=found.counted(),
+            undeclared=found.named(),
+            evolved={name: tuple(sorted(kinds)) for name, kinds in sorted(found.evolved.items())},
         )
-        self._within_bounds(draft)
+        self._within_bounds(draft, found.broken)
         self.head = passage.log.append(draft, after=self.head)
         self.progress = progress
+        self._found.add(found)
         report.rows += draft.rows
         report.rejected += draft.rejected
+        report.trimmed += draft.trimmed
         report.parts += len(draft.parts)
         report.bytes += sum(part.bytes for part in draft.parts)
         report.pages += sum(update.pages for update in updates)
@@ -281,12 +320,24 @@ class StreamRun:
             self._sum_up()
         passage.moved(report)
 
-    def _within_bounds(self, draft: Draft) -> None:
-        limit = self.passage.max_rejected
-        rejected, rows = self.report.rejected + draft.rejected, self.report.rows + draft.rows
-        if limit is not None and rejected > limit * (rejected + rows):
+    def _found_by(self, updates: list[Update]) -> Found:
+        """What the updates found beside rows; fields that evolve are named in every commit from then on."""
+        found = Found()
+        for update in updates:
+            found.add(update.found)
+        before = self.head.draft.evolved if self.head is not None and self.passage.evolves else {}
+        found.add(Found(evolved={name: set(kinds) for name, kinds in before.items()}))
+        return found
+
+    def _within_bounds(self, draft: Draft, broken: int) -> None:
+        """Records count that did not land because of their contract, or landed without the values that break it."""
+        limit, report = self.passage.max_rejected, self.report
+        out = report.rejected + draft.rejected
+        rejected, total = out + self._found.broken + broken, out + report.rows + draft.rows
+        if limit is not None and rejected > limit * total:
+            reasons = ", ".join(f"{what} ({times})" for what, times in list(draft.reasons.items())[:5])
             raise Violation(
-                f"{rejected} of {rejected + rows} records break the contract; max_rejected allows {limit:.2%}",
+                f"{rejected} of {total} records break the contract ({reasons}); max_rejected allows {limit:.2%}",
                 hint=f"see {', '.join(part.key for part in draft.rejected_parts)}; nothing of this part was committed",
                 run=draft.run,
             )
