@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import count
 
@@ -92,9 +93,12 @@ class Assembly:
         session, progress = self.session, run.progress
         fetch = session.fetcher(self.client, self.stream, run.warn)
         parts, rejects = count(), count()
+        sieve = self.sieve(run.head)
         return Course(
             walk=lambda window, spot: self.walk(fetch, run, window, spot),
-            sieve=self.sieve(run.head),
+            sieve=sieve,
+            # A sieve that fetches something itself must not keep the others waiting for the network.
+            turn=session.turn if sieve.complete is None else nullcontext(),
             part=lambda: landing.part(
                 progress.run, progress.attempt, lane, next(parts), self.stream.file_format
             ),

@@ -7,6 +7,7 @@ the spots after them go out together, in one Update. A lane that dies loses at m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -72,6 +73,9 @@ class Course:
 
     `stop()` says that the lane must come to an end after the page at hand. `restart` gives the spot to go on at when
     the API has forgotten a cursor in mid-window, or None when that cannot be done without losing or doubling rows.
+
+    `turn` is held while a page is sifted: the interpreter does one thing at a time anyway, and so only one page at a
+    time is there in decoded form.
     """
 
     walk: Callable[[Window, Spot], Iterator[Step]]
@@ -83,6 +87,7 @@ class Course:
     stop: Callable[[], bool]
     monotonic: Callable[[], float]
     restart: Callable[[Window, Value], Spot | None]
+    turn: AbstractContextManager[object]
     part_size: int
     commit_every: float
 
@@ -133,13 +138,14 @@ class Lane:
         """Write one page; the position after it."""
         sifted = Sifted(seen=self._seen_by(position))
         if step.page is not None:
-            sifted = self.course.sieve.sift(
-                step.page,
-                window=window,
-                seen=sifted.seen,
-                included=step.included,
-                pass_over=None if self._edge is None else self._edge.pass_over,
-            )
+            with self.course.turn:
+                sifted = self.course.sieve.sift(
+                    step.page,
+                    window=window,
+                    seen=sifted.seen,
+                    included=step.included,
+                    pass_over=None if self._edge is None else self._edge.pass_over,
+                )
             self.update.pages += 1
             self.update.outside += sifted.outside
         if sifted.rows and sifted.encoder is not None:

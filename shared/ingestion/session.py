@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from shared.common.errors import Refused, unknown
@@ -64,6 +65,7 @@ class Session:
     client: Client
     pool: ThreadPoolExecutor
     reserve: float
+    turn: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def open(cls, source: Source, tools: Tools, *, ask: Ask) -> Session:
