@@ -45,13 +45,18 @@ def column_aggregate(check: e.ColumnAggregate, scope: Scope) -> Plan:
             value = _median(scope, column, rows)
         case _:
             value = different
+    inexact = isinstance(
+        check,
+        e.ExpectColumnMeanToBeBetween | e.ExpectColumnStdevToBeBetween | e.ExpectColumnMedianToBeBetween,
+    )
     proportion = isinstance(check, e.ExpectColumnProportionOfUniqueValuesToBeBetween)
 
     def judge(values: Values, query: Query) -> Finding:
         every, considered, observed = number(values[0]), number(values[1]), values[2]
         if proportion:
             observed = number(observed) / considered if considered else 0
-        return Finding(within(observed, check), plain(observed), considered, every - considered)
+        shown = float(observed) if inexact and observed is not None else plain(observed)
+        return Finding(within(observed, check), shown, considered, every - considered)
 
     return Plan((total, present, value), judge, bounds_text(check))
 
@@ -87,14 +92,14 @@ def distinct_values(
             if missing:
                 there = {
                     str(plain(row[0]))
-                    for row in query(f"SELECT DISTINCT {column} FROM {scope.table} WHERE {inside}")
+                    for row in query(f"SELECT DISTINCT {exact} FROM {scope.table} WHERE {inside}")
                 }
                 observed["missing_values"] = [value for value in wanted if str(value) not in there][:_MOST]
         holds = (may_be_outside or not strangers) and (may_miss or not missing)
         unexpected = None if may_be_outside else strangers
         return Finding(holds, observed, missing=total - considered, unexpected=unexpected)
 
-    samples = f"SELECT DISTINCT {column} FROM {scope.table} WHERE {outside} LIMIT {_MOST}"
+    samples = f"SELECT DISTINCT {exact} FROM {scope.table} WHERE {outside} LIMIT {_MOST}"
     words = "contains" if may_be_outside else "is in" if may_miss else "equals"
     shown = ", ".join(map(repr, wanted[:10])) + (f" and {len(wanted) - 10} more" if len(wanted) > 10 else "")
     return Plan(

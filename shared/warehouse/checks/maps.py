@@ -174,7 +174,7 @@ def _repeats(scope: Scope, exact: tuple[str, ...], where: str) -> tuple[str, str
     groups = f"FROM {scope.table} WHERE {where} GROUP BY {listed} HAVING count(*) > 1"
     left = f"({listed})" if len(exact) > 1 else listed
     return (
-        f"SELECT sum(n) FROM (SELECT count(*) AS n {groups}) g",
+        f"SELECT sum(sluice_n) FROM (SELECT count(*) AS sluice_n {groups}) g",
         f"{where} AND {left} IN (SELECT {listed} {groups})",
     )
 

@@ -24,6 +24,9 @@ from shared.warehouse.checks.plan import (
 )
 from shared.warehouse.checks.scope import Scope, both
 
+OWN = "_sluice_"
+"""How the names of columns begin that Sluice adds to a stage or a table."""
+
 _MOST = 20
 
 _CONTRACT_TYPES = {
@@ -48,7 +51,8 @@ def about_columns(
 ) -> Plan:
     """The columns as the author of the check sees them: fields under their own names, without those that are ours."""
     fields = {column: field for field, column in context.names.items()}
-    found = [fields.get(name, name) for name in scope.types if name not in context.hidden]
+    ours = [name for name in scope.types if name in context.hidden or name.startswith(OWN)]
+    found = [fields.get(name, name) for name in scope.types if name not in ours]
     match check:
         case e.ExpectColumnToExist(column=column, column_index=None):
             there = any(_named(column, name) for name in found)

@@ -54,22 +54,23 @@ def usual_range(earlier: Sequence[float], check: e.ExpectTableRowCountToBeUsual)
 def usual_shares(check: e.ExpectColumnCategorySharesToBeUsual, scope: Scope, context: Context) -> Plan:
     if context.history is None:
         return fixed(NO_LOAD, "as usual")
-    column = scope.column(check.column)
+    column = scope.exact(check.column)
     earlier = [
         one["shares"][check.column] for one in context.history if check.column in one.get("shares", {})
     ]
     earlier = earlier[: check.loads]
 
     def judge(values: Values, query: Query) -> Finding:
-        groups = f"FROM {scope.table} GROUP BY {column} ORDER BY n DESC LIMIT {_CATEGORIES + 1}"
-        rows = query(f"SELECT {column}, count(*) AS n {groups}")
+        groups = f"FROM {scope.table} GROUP BY {column} ORDER BY 2 DESC LIMIT {_CATEGORIES + 1}"
+        rows = query(f"SELECT {column}, count(*) {groups}")
         if len(rows) > _CATEGORIES:
             raise Misconfigured(
                 f"{check.column} has more than {_CATEGORIES} different values", hint="it is no category"
             )
         counts = Counter({_category(row[0]): number(row[1]) for row in rows})
         total = counts.total()
-        shares = {name: count / total for name, count in counts.most_common(_KEPT)} if total else {}
+        frequent = sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:_KEPT]
+        shares = {name: count / total for name, count in frequent} if total else {}
         observed: dict[str, Any] = {"shares": {name: round(share, 6) for name, share in shares.items()}}
         if len(earlier) < check.min_loads:
             return Finding(None, observed, total, note=_too_few(len(earlier), check))

@@ -51,9 +51,14 @@ class _Table:
         return "text" if self.dialect.is_text(declared) else "other"
 
     def value(self, name: str) -> str:
-        """The column as something that can be compared: nested values as text."""
+        """The column as something that can be compared: nested values as text, texts so that equal means equal."""
         column = self.dialect.quote(name)
-        return self.dialect.cast_text.format(x=column) if self.kind(name) == "other" else column
+        match self.kind(name):
+            case "other":
+                return self.dialect.cast_text.format(x=column)
+            case "text":
+                return self.dialect.exact.format(x=column)
+        return column
 
 
 def measure(
@@ -90,38 +95,46 @@ def measure(
 
 def _summary(table: _Table) -> tuple[int, list[ColumnProfile]]:
     """The rows, and all that one aggregate query can say about the columns."""
-    asked = ["count(*)"]
-    for name in table.types:
-        column, value = table.dialect.quote(name), table.value(name)
-        kind = table.kind(name)
-        numeric = table.dialect.double.format(x=column)
-        asked += [f"count({column})", f"count(DISTINCT {value})"]
-        asked += (
-            [f"min({column})", f"max({column})"] if kind in ("number", "time", "text") else ["NULL", "NULL"]
-        )
-        asked += [f"avg({numeric})", f"stddev_samp({numeric})"] if kind == "number" else ["NULL", "NULL"]
+    wanted = {name: _asked(table, name) for name in table.types}
+    asked = list(dict.fromkeys(["count(*)", *(sql for one in wanted.values() for sql in one.values())]))
+    row = table.query(f"SELECT {', '.join(asked)} FROM {table.sql}")[0]
+    values = dict(zip(asked, row, strict=True))
+    rows = number(values["count(*)"])
+    return rows, [
+        _told(table, name, rows, {k: values[sql] for k, sql in one.items()}) for name, one in wanted.items()
+    ]
+
+
+def _asked(table: _Table, name: str) -> dict[str, str]:
+    """The aggregates of a column."""
+    column, value, kind = table.dialect.quote(name), table.value(name), table.kind(name)
+    asked = {"there": f"count({column})", "distinct": f"count(DISTINCT {value})"}
+    if kind in ("number", "time", "text"):
+        asked |= {"low": f"min({value})", "high": f"max({value})"}
+    if kind == "number":
+        double = table.dialect.double.format(x=column)
+        asked |= {"mean": f"avg({double})", "deviation": f"stddev_samp({double})"}
+    if kind == "text":
         length = table.dialect.length.format(x=column)
-        asked += [f"min({length})", f"max({length})"] if kind == "text" else ["NULL", "NULL"]
-    row = list(table.query(f"SELECT {', '.join(asked)} FROM {table.sql}")[0])
-    rows, found = number(row[0]), []
-    for place, name in enumerate(table.types):
-        there, distinct, low, high, mean, deviation, shortest, longest = row[1 + 8 * place : 9 + 8 * place]
-        found.append(
-            ColumnProfile(
-                name,
-                table.types[name],
-                table.kind(name),
-                rows - number(there),
-                number(distinct),
-                _short(low),
-                _short(high),
-                _float(mean),
-                _float(deviation),
-                None if shortest is None else number(shortest),
-                None if longest is None else number(longest),
-            )
-        )
-    return rows, found
+        asked |= {"shortest": f"min({length})", "longest": f"max({length})"}
+    return asked
+
+
+def _told(table: _Table, name: str, rows: int, values: Mapping[str, Any]) -> ColumnProfile:
+    shortest, longest = values.get("shortest"), values.get("longest")
+    return ColumnProfile(
+        name,
+        table.types[name],
+        table.kind(name),
+        rows - number(values["there"]),
+        number(values["distinct"]),
+        _short(values.get("low")),
+        _short(values.get("high")),
+        _float(values.get("mean")),
+        _float(values.get("deviation")),
+        None if shortest is None else number(shortest),
+        None if longest is None else number(longest),
+    )
 
 
 def _shaped(table: _Table, column: ColumnProfile, rows: int) -> ColumnProfile:
@@ -132,7 +145,7 @@ def _shaped(table: _Table, column: ColumnProfile, rows: int) -> ColumnProfile:
     if 0 < column.distinct < present or 0 < column.distinct <= TOP:
         where = f"WHERE {table.dialect.quote(column.name)} IS NOT NULL"
         found = table.query(
-            f"SELECT {value}, count(*) AS n FROM {table.sql} {where} GROUP BY {value} ORDER BY n DESC, 1 LIMIT {TOP}"
+            f"SELECT {value}, count(*) FROM {table.sql} {where} GROUP BY {value} ORDER BY 2 DESC, 1 LIMIT {TOP}"
         )
         top = tuple(Top(str(_short(row[0])), number(row[1])) for row in found)
     bins: tuple[Bin, ...] = ()
@@ -156,7 +169,7 @@ def _number_bins(table: _Table, column: ColumnProfile) -> tuple[Bin, ...]:
         return ()
     literal, name = table.dialect.literal, table.dialect.quote(column.name)
     place = f"floor(({table.dialect.double.format(x=name)} - {literal(low)}) / {literal(width)})"
-    sql = f"SELECT {place} AS b, count(*) FROM {table.sql} WHERE {name} IS NOT NULL GROUP BY {place}"
+    sql = f"SELECT {place}, count(*) FROM {table.sql} WHERE {name} IS NOT NULL GROUP BY {place}"
     counts: defaultdict[int, int] = defaultdict(int)
     for row in table.query(sql):
         if row[0] is not None and math.isfinite(row[0]):
@@ -167,7 +180,7 @@ def _number_bins(table: _Table, column: ColumnProfile) -> tuple[Bin, ...]:
 def _per_day(table: _Table, name: str) -> dict[str, int]:
     """Rows per day that has any, the oldest first."""
     day = table.dialect.day.format(x=table.dialect.quote(name))
-    found = table.query(f"SELECT {day} AS d, count(*) FROM {table.sql} GROUP BY {day} ORDER BY d")
+    found = table.query(f"SELECT {day}, count(*) FROM {table.sql} GROUP BY {day} ORDER BY 1")
     return {_day(row[0]): number(row[1]) for row in found if row[0] is not None}
 
 
@@ -208,7 +221,7 @@ def _shares(
     table: _Table, by: str, column: ColumnProfile, spans: Sequence[tuple[str, str, list[str]]]
 ) -> dict[str, tuple[int, ...]]:
     """Rows per piece of time for each value of a column of few values."""
-    day, value = table.dialect.day.format(x=table.dialect.quote(by)), table.dialect.quote(column.name)
+    day, value = table.dialect.day.format(x=table.dialect.quote(by)), table.value(column.name)
     place = {day: number for number, (_, _, days) in enumerate(spans) for day in days}
     counts = {top.value: [0] * len(spans) for top in column.top}
     for row in table.query(f"SELECT {day}, {value}, count(*) FROM {table.sql} GROUP BY {day}, {value}"):
