@@ -84,7 +84,7 @@ def check_table(place: Workplace, source: Source, stream: str) -> Verdict:
             key=tuple(key for key in final.spec.primary_key if "." not in key),
             names=final.names,
             history=None,
-            tables=lambda other, its: _other(final, other, its),
+            tables=lambda other, its: table_named(final.query, final.dialect, other, its),
             hidden=final.hidden,
         )
         return run_checks(
@@ -115,9 +115,9 @@ def _named(query: Query, dialect: Dialect, schema: str, table: str) -> str | Non
     return dialect.quote(*([str(rows[0][0])] if dialect.name == "duckdb" else []), schema, table)
 
 
-def _other(final: Final, source: str, stream: str) -> str:
-    """The final table of another stream, under its default address."""
-    found = _named(final.query, final.dialect, source, stream)
+def table_named(query: Query, dialect: Dialect, source: str, stream: str) -> str:
+    """The final table of a stream, under its default address, as it stands in SQL. Raises `Misconfigured`."""
+    found = _named(query, dialect, source, stream)
     if found is None:
         raise Misconfigured(f"there is no table {source}.{stream} in the warehouse")
     return found

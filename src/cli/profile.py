@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shared.warehouse.profile.model import Profile
     from src.checking import Final
 
+_TIMES = ("DATE", "TIMESTAMP")
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -109,6 +110,8 @@ def _cursor(final: Final) -> str | None:
     field = final.spec.cursor_field
     if field is None:
         return None
-    name = final.names.get(field, field)
-    kind = columns_of(final.query, final.table, final.dialect).get(name, "")
-    return name if kind.upper().startswith(("DATE", "TIMESTAMP")) else None
+    name = final.names.get(field, field).casefold()
+    types = columns_of(final.query, final.table, final.dialect)
+    return next(
+        (c for c, kind in types.items() if c.casefold() == name and kind.upper().startswith(_TIMES)), None
+    )

@@ -84,11 +84,13 @@ def measure(
     shaped = tuple(_shaped(there, column, rows) for column in columns)
     days = None
     if by is not None:
-        if by not in types or there.kind(by) != "time":
-            raise unknown(
-                "column of dates or timestamps", by, [one for one in types if there.kind(one) == "time"]
-            )
-        days = _days(there, by, shaped)
+        times = [one for one in types if there.kind(one) == "time"]
+        same = [one for one in times if one == by] or [
+            one for one in times if one.casefold() == by.casefold()
+        ]
+        if len(same) != 1:
+            raise unknown("column of dates or timestamps", by, times)
+        days = _days(there, same[0], shaped)
     now = format_instant(clock.now())
     return Profile(name, now, rows, shaped, days, round(clock.monotonic() - began, 3))
 

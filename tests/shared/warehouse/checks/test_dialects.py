@@ -20,7 +20,10 @@ from shared.warehouse.checks.verdict import Verdict
 from shared.warehouse.profile.measure import measure
 
 TEXTS = ["a", "A", "a ", "", "é", "É", "名前", "100%", "a_b", "a\\b", "it's", 'q"q', None, "a", "b\nc"]
-COLUMNS = "id BIGINT, n INTEGER, m INTEGER, amount DECIMAL(12,2), ratio DOUBLE PRECISION, t {text}, flag BOOLEAN, day DATE"
+COLUMNS = (
+    "id BIGINT, n INTEGER, m INTEGER, amount DECIMAL(12,2), ratio DOUBLE PRECISION, t {text}, "
+    "flag BOOLEAN, day DATE"
+)
 TEXT = {DUCKDB.name: "VARCHAR", POSTGRES.name: "TEXT", MYSQL.name: "TEXT", SNOWFLAKE.name: "VARCHAR"}
 CHECKS = r"""
 checks:
