@@ -16,6 +16,7 @@ from shared.ingestion.course import run_stream
 from shared.ingestion.plan import Ask
 from shared.ingestion.session import Session, Tools, Watch, chosen
 from shared.ingestion.source import Source
+from shared.ingestion.sql_spec import SqlSpec
 from shared.ingestion.stream import StreamReport
 
 
@@ -71,6 +72,8 @@ def ingest(
     """
     began = tools.clock.monotonic()
     names = chosen(source, streams)
+    if source.sql is not None:
+        return _tables(source, source.sql, tools, names, ask=ask or Ask(), watch=watch)
     session = Session.open(source, tools, ask=ask or Ask())
     report = RunReport(source.name, session.run)
 
@@ -82,5 +85,18 @@ def ingest(
     with session, ThreadPoolExecutor(source.spec.parallel_streams, thread_name_prefix="stream") as pool:
         for found in pool.map(one, names):
             report.streams.update((stream.stream, stream) for stream in found)
+    report.seconds = tools.clock.monotonic() - began
+    return report
+
+
+def _tables(
+    source: Source, spec: SqlSpec, tools: Tools, names: list[str], *, ask: Ask, watch: Watch
+) -> RunReport:
+    """The same for a database: all its tables at one moment."""
+    from shared.ingestion.sql_session import ingest_tables
+
+    began = tools.clock.monotonic()
+    run, reports = ingest_tables(source, spec, tools, names=names, ask=ask, watch=watch)
+    report = RunReport(source.name, run, streams={one.stream: one for one in reports})
     report.seconds = tools.clock.monotonic() - began
     return report

@@ -20,6 +20,7 @@ from shared.contracts.contract import Contract
 from shared.contracts.flat import flat_columns
 from shared.contracts.masked import masked
 from shared.ingestion.spec import SourceSpec, Stream
+from shared.ingestion.sql_spec import SqlSpec
 
 if TYPE_CHECKING:
     from shared.contracts.expectations import Expectation
@@ -41,6 +42,7 @@ class Source:
     file: str
     contracts: Mapping[str, Contract] = field(default_factory=dict)
     hooks: Mapping[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = field(default_factory=dict)
+    sql: SqlSpec | None = None
     checks: Mapping[str, tuple[Expectation, ...]] = field(default_factory=dict)
 
     @property
@@ -85,13 +87,13 @@ def load_source(
     changes = changes or {}
     for path, value in changes.items():
         data = _changed(_spelled_out(data, path.split(".")), path.split("."), value, path)
-    spec = Document(data, document.positions, document.file).parse(SourceSpec)
+    spec, sql = _parsed(Document(data, document.positions, document.file))
     contracts = {
         name: c
         for name, s in spec.streams.items()
         if (c := _contract(name, s, spec, file, document)) is not None
     }
-    source = Source(spec, str(file), contracts, _hooks(spec, file, document))
+    source = Source(spec, str(file), contracts, _hooks(spec, file, document), sql)
     for name in contracts:
         try:
             source.landed(name)
@@ -149,6 +151,18 @@ def _changed(data: Any, path: list[str], value: str, whole: str) -> Any:
         else _changed(data.get(name, {}), rest, value, whole)
     )
     return {**data, name: new}
+
+
+def _parsed(document: Document) -> tuple[SourceSpec, SqlSpec | None]:
+    """The document by its `type`: an API, unless it says otherwise."""
+    kind = document.data.get("type", "rest") if isinstance(document.data, dict) else "rest"
+    match kind:
+        case "rest":
+            return document.parse(SourceSpec), None
+        case "sql":
+            sql = document.parse(SqlSpec)
+            return sql.plain(), sql
+    raise unknown("type of source", str(kind), ("rest", "sql"), file=document.where("type"))
 
 
 def _contract(name: str, stream: Stream, spec: SourceSpec, file: Path, document: Document) -> Contract | None:
