@@ -81,7 +81,7 @@ def check_table(place: Workplace, source: Source, stream: str) -> Verdict:
     with final_table(place, source, stream) as final:
         context = Context(
             place.clock.now(),
-            key=tuple(key for key in final.spec.primary_key if "." not in key),
+            key=final.spec.primary_key,
             names=final.names,
             history=None,
             tables=lambda other, its: table_named(final.query, final.dialect, other, its),

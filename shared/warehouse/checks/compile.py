@@ -89,7 +89,8 @@ def samples_sql(plan: Plan, scope: Scope, key: Sequence[str]) -> tuple[str, tupl
         return plan.samples, plan.shown
     if plan.failing is None:
         return None
-    fields = tuple(key) or plan.shown
+    # A key may reach into a nested value (`a.b`), which is no column: then the values themselves are shown.
+    fields = tuple(key) if key and all(map(scope.knows, key)) else plan.shown
     columns = ", ".join(scope.column(name) for name in fields)
     return (
         f"SELECT {columns} FROM {scope.table} WHERE {plan.failing} ORDER BY {columns} LIMIT {SAMPLES}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.common.errors import unknown
+from shared.common.errors import Misconfigured, unknown
 from shared.contracts.row_condition import (
     AllOf,
     AnyOf,
@@ -40,6 +40,13 @@ class Scope:
         if len(folded) == 1:
             return folded[0]
         raise unknown("column", field, self.types)
+
+    def knows(self, field: str) -> bool:
+        try:
+            self.real(field)
+        except Misconfigured:
+            return False
+        return True
 
     def column(self, field: str) -> str:
         return self.dialect.quote(self.real(field))

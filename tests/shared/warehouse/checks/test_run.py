@@ -51,6 +51,15 @@ def test_without_a_key_the_values_are_shown(one: Ask) -> None:
     assert ({"a": 2},) == result.keys
 
 
+def test_a_key_inside_a_nested_value_is_no_column(table: Any) -> None:
+    (result,) = (
+        table.of(ROWS).check("expect_column_values_to_be_null: {column: n}", key=("id", "a.b")).results
+    )
+
+    assert "" == result.error
+    assert {"n": 0} == result.keys[0]
+
+
 def test_at_most_20_rows_are_shown(one: Ask) -> None:
     result = one(ROWS, "expect_column_values_to_be_null: {column: id}")
 
