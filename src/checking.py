@@ -50,12 +50,13 @@ def parted(name: str) -> Named:
 def final_table(place: Workplace, source: Source, stream: str) -> Iterator[Final]:
     """The final table of a stream, for reading. Raises `Misconfigured` when the stream or the table is not there."""
     from shared.warehouse.checks.dialect import dialect_of
+    from shared.warehouse.checks.final import found_table
     from shared.warehouse.ddl import OURS, PART, names_for
 
     _known(place, source, stream)
     spec, dialect = table_of(source, stream), dialect_of(place.settings.warehouse_url)
     with place.warehouse.session(spec) as session:
-        name = _named(session.query, dialect, *spec.address)
+        name = found_table(session.query, dialect, *spec.address)
         if name is None:
             raise Misconfigured(
                 f"there is no table {spec.name} in the warehouse", hint=f"fill it: sluice run {source.name}"
@@ -67,6 +68,7 @@ def final_table(place: Workplace, source: Source, stream: str) -> Iterator[Final
 
 def check_table(place: Workplace, source: Source, stream: str) -> Verdict:
     """What the checks of a stream find in its final table, as it is now. Nothing is kept of it."""
+    from shared.warehouse.checks.final import table_named
     from shared.warehouse.checks.plan import Context
     from shared.warehouse.checks.run import run_checks
     from shared.warehouse.checks.verdict import Verdict
@@ -102,22 +104,3 @@ def _known(place: Workplace, source: Source, stream: str) -> None:
     """Raises `Misconfigured` when the source has no such stream and none has landed."""
     if stream not in source.spec.streams and stream not in landed_streams(place.store, source.name):
         source.stream(stream)
-
-
-def _named(query: Query, dialect: Dialect, schema: str, table: str) -> str | None:
-    """The table as it stands in SQL; None when it is not there."""
-    text = dialect.literal
-    sql = f"FROM information_schema.tables WHERE table_schema = {text(schema)} AND table_name = {text(table)}"
-    rows = query(f"SELECT table_catalog {sql}")
-    if not rows:
-        return None
-    # A DuckDB file may be called like a source; then two names without the database are ambiguous.
-    return dialect.quote(*([str(rows[0][0])] if dialect.name == "duckdb" else []), schema, table)
-
-
-def table_named(query: Query, dialect: Dialect, source: str, stream: str) -> str:
-    """The final table of a stream, under its default address, as it stands in SQL. Raises `Misconfigured`."""
-    found = _named(query, dialect, source, stream)
-    if found is None:
-        raise Misconfigured(f"there is no table {source}.{stream} in the warehouse")
-    return found
