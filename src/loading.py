@@ -8,18 +8,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from shared.common.errors import Misconfigured, SluiceError, unknown
 
 if TYPE_CHECKING:
     from shared.common.ports import ObjectStore
-    from shared.contracts.columns import Column
     from shared.ingestion.source import Source
+    from shared.warehouse.checks.verdict import Verdict
+    from shared.warehouse.gate import Gate
     from shared.warehouse.load import LoadReport
     from shared.warehouse.ports import TableSpec
+    from shared.warehouse.reconcile import Reconciled
+    from shared.warehouse.replay import Replay
     from src.workplace import Workplace
+
+Tell: TypeAlias = "Callable[[Verdict], None]"
 
 
 def table_of(source: Source, stream: str) -> TableSpec:
@@ -36,22 +42,56 @@ def table_of(source: Source, stream: str) -> TableSpec:
         source.name,
         stream,
         Disposition(spec.disposition),
-        columns=_columns(source, stream),
+        columns=source.columns(stream),
         primary_key=spec.primary_key,
         cursor_field=spec.cursor_field,
     )
 
 
-def _columns(source: Source, stream: str) -> tuple[Column, ...] | None:
-    """The columns of what was landed: masked, and spread out where the stream is flattened; None: not declared."""
-    from shared.contracts.flat import flat_columns
-    from shared.contracts.masked import masked
-
-    contract, spec = source.contracts.get(stream), source.spec.streams[stream]
-    if contract is None:
+def gate_of(place: Workplace, source: Source, stream: str, *, tell: Tell) -> Gate | None:
+    """What decides whether rows may go into the table of a stream; None where it has no checks."""
+    checks = source.checks.get(stream, ())
+    if not checks:
         return None
-    contract = masked(contract, spec.mask)
-    return flat_columns(contract) if spec.format == "csv" and spec.nested == "flatten" else contract.columns()
+    from shared.warehouse.checks.dialect import dialect_of
+    from shared.warehouse.checks.final import table_named
+    from shared.warehouse.gate import CheckedGate
+
+    dialect = dialect_of(place.settings.warehouse_url)
+    return CheckedGate(
+        place.store,
+        table_of(source, stream),
+        checks,
+        dialect,
+        place.clock,
+        tell=tell,
+        tables=lambda query, other, its: table_named(query, dialect, other, its),
+    )
+
+
+def load_stream(
+    place: Workplace,
+    source: Source,
+    stream: str,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    tell: Tell = lambda verdict: None,
+) -> LoadReport:
+    """Load what the table of one stream lacks; `tell` hears the verdicts of its checks. Raises as `load` does."""
+    from shared.common.clock import random_token
+    from shared.landing.log import CommitLog
+    from shared.warehouse.load import load
+
+    return load(
+        CommitLog(place.store, source.name, stream, place.clock),
+        place.store,
+        place.warehouse,
+        table_of(source, stream),
+        load_id=random_token,
+        clock=place.clock,
+        gate=gate_of(place, source, stream, tell=tell),
+        stop=stop,
+    )
 
 
 def landed_streams(store: ObjectStore, source: str) -> list[str]:
@@ -79,30 +119,63 @@ def listed(text: str, known: Iterable[str], source: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def positions(place: Workplace, source: Source, streams: Iterable[str]) -> dict[str, int]:
-    """The last commit of each stream that is in the warehouse; 0 where none is."""
-    found = {}
-    for stream in streams:
-        with place.warehouse.session(table_of(source, stream)) as session:
-            found[stream] = session.position()
-    return found
+def replays(place: Workplace, source: Source, streams: Iterable[str], *, start: int) -> list[Replay]:
+    """The replays from commit `start` on, of those streams whose tables are beyond it."""
+    from shared.warehouse.replay import plan
+
+    positions = place.warehouse.positions(source.name)
+    found = [plan(table_of(source, stream), positions.get(stream, 0), start) for stream in streams]
+    return [one for one in found if one.moves]
+
+
+def replay(place: Workplace, plan: Replay) -> bool:
+    """Move one ledger back as planned; the next load does the rest. False when another loader was at work."""
+    from shared.common.clock import random_token
+    from shared.landing.log import CommitLog
+    from shared.warehouse.replay import rewind
+
+    log = CommitLog(place.store, plan.table.source, plan.table.stream, place.clock)
+    return rewind(plan, log, place.store, place.warehouse, load_id=random_token, clock=place.clock)
+
+
+def reconciled(place: Workplace, source: Source, streams: Iterable[str]) -> list[Reconciled]:
+    """What landed held against what is in the tables, stream by stream."""
+    from shared.landing.log import CommitLog
+    from shared.warehouse.reconcile import reconcile
+
+    with place.warehouse.held():
+        return [
+            reconcile(
+                CommitLog(place.store, source.name, stream, place.clock),
+                place.store,
+                place.warehouse,
+                table_of(source, stream),
+                gate=gate_of(place, source, stream, tell=lambda verdict: None),
+            )
+            for stream in streams
+        ]
 
 
 class Loads:
     """Loads of one source into the warehouse, in the order in which they are asked for.
 
-    Use it as a context manager: leaving it waits for the loads that were asked for.
+    Use it as a context manager: leaving it waits for the loads that were asked for. The warehouse is opened when there
+    is something to do and kept open until there is nothing more; streams of which it has everything are not opened.
+    `verdicts` are those of the checks that were made.
     """
 
     def __init__(self, place: Workplace, source: Source) -> None:
         self.reports: dict[str, LoadReport] = {}
         self.failed: dict[str, SluiceError] = {}
+        self.verdicts: list[Verdict] = []
         self._place = place
         self._source = source
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="load")
         self._lock = threading.Lock()
         self._asked: set[str] = set()
         self._waiting: list[Future[None]] = []
+        self._open: ExitStack | None = None
+        self._positions: dict[str, int] = {}
 
     def __enter__(self) -> Loads:
         return self
@@ -111,6 +184,7 @@ class Loads:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown(wait=True, cancel_futures=error is not None)
+        self._let_go()
 
     def ask(self, stream: str) -> None:
         """Load a stream as soon as those before it are done; asking twice loads once."""
@@ -136,21 +210,47 @@ class Loads:
         }
 
     def _load(self, stream: str) -> None:
-        from shared.common.clock import random_token
         from shared.ingestion.stream import last_words
-        from shared.landing.log import CommitLog
-        from shared.warehouse.load import load
 
-        place = self._place
         try:
-            log = CommitLog(place.store, self._source.name, stream, place.clock)
-            self.reports[stream] = load(
-                log,
-                place.store,
-                place.warehouse,
-                table_of(self._source, stream),
-                load_id=random_token,
-                clock=place.clock,
+            self._hold()
+            self.reports[stream] = self._nothing(stream) or load_stream(
+                self._place, self._source, stream, tell=self.verdicts.append
             )
         except Exception as error:  # noqa: BLE001 - one stream's load must not take the others with it
             self.failed[stream] = last_words(error)
+        finally:
+            if self._is_last():
+                self._let_go()
+
+    def _hold(self) -> None:
+        """Open the warehouse for this load and those behind it, and see where all streams stand in it."""
+        if self._open is None:
+            with ExitStack() as stack:
+                stack.enter_context(self._place.warehouse.held())
+                self._positions = self._place.warehouse.positions(self._source.name)
+                self._open = stack.pop_all()
+
+    def _let_go(self) -> None:
+        if self._open is not None:
+            stack, self._open = self._open, None
+            stack.close()
+
+    def _is_last(self) -> bool:
+        """Whether no load waits behind this one: the warehouse is given to others until the next one comes."""
+        with self._lock:
+            return len(self._asked) == len(self.reports) + len(self.failed)
+
+    def _nothing(self, stream: str) -> LoadReport | None:
+        """The report of a load with nothing to do, found without asking the warehouse."""
+        from shared.landing.log import CommitLog
+        from shared.warehouse.load import LoadReport
+
+        position = self._positions.get(stream, 0)
+        head = CommitLog(self._place.store, self._source.name, stream, self._place.clock).latest()
+        if head is not None and head.sequence != position:
+            return None
+        table = table_of(self._source, stream)
+        return LoadReport(
+            table.source, table.stream, table.name, from_sequence=position, to_sequence=position
+        )

@@ -74,6 +74,19 @@ class Layout:
         return int(name[:20]) if _COMMIT.fullmatch(name) else None
 
 
+def commit_at(key: str) -> tuple[str, str, int] | None:
+    """Source, stream and sequence of the commit that lies under `key`; None for keys that are no commit.
+
+    >>> commit_at("landing/recurly/accounts/log/00000000000000000012.json")
+    ('recurly', 'accounts', 12)
+    """
+    match key.split("/"):
+        case [root, source, stream, "log", name] if root == ROOT and _COMMIT.fullmatch(name):
+            if _NAME.fullmatch(source) and _NAME.fullmatch(stream):
+                return source, stream, int(name[:20])
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class PartName:
     """What tells the parts of a stream apart, and so what makes their keys."""

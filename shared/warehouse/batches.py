@@ -22,11 +22,15 @@ Smaller loads cost more: below a row group (122,880 rows) DuckDB writes rows to 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The ledger moves from `before` to `after`; the parts of `commits` are applied (none: the ledger only moves)."""
+    """The ledger moves from `before` to `after`; the parts of `commits` are applied (none: the ledger only moves).
+
+    `note` says why, where that is not plain.
+    """
 
     before: int
     after: int
     commits: tuple[Commit, ...] = field(repr=False)
+    note: str = ""
 
     @property
     def run(self) -> str:

@@ -1,16 +1,17 @@
 """The load protocol: committed parts of a stream become rows of its final table, exactly once.
 
 For the unapplied commits, in order: (1) verify the parts against the commit, (2) stage exactly these files, (3) count
-the rows of each part, (4) create or widen the final table, (5) leave one row per key, then in one transaction (6-9)
-compare-and-set the ledger, apply the stage, write the load record; at last (11) drop the stage. A process that dies at
-any point leaves either the old ledger and the old table, or the new ones; the next load begins where the ledger stands.
+the rows of each part, (4) leave one row per key, (5) run the checks on what is left (see `gate`), (6) create or widen
+the final table, then in one transaction (7-10) compare-and-set the ledger, apply the stage, write the load record; at
+last (12) drop the stage. A process that dies at any point leaves either the old ledger and the old table, or the new
+ones; the next load begins where the ledger stands.
 
 Not promised: that two tables of one source show the same moment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
@@ -18,11 +19,14 @@ from shared.common.errors import SluiceError, Violation
 from shared.common.ports import Clock, ObjectStore
 from shared.landing.commit import Commit
 from shared.warehouse.batches import BYTES, Batch, batches
+from shared.warehouse.drift import evolved
 from shared.warehouse.fetch import fetch, workplace
+from shared.warehouse.gate import Gate, OpenGate, withdrawn
 from shared.warehouse.infer import infer
 from shared.warehouse.ports import (
     Applied,
     Change,
+    Disposition,
     OnStep,
     Session,
     Stage,
@@ -47,7 +51,9 @@ class Log(Protocol):
 @dataclass(frozen=True, slots=True)
 class LoadReport:
     """What a load did. `rows` were staged; of them `inserted` are new in the table and `updated` took an older one's
-    place (the others were late or double). `waiting` commits belong to a snapshot that is not whole yet.
+    place (the others were late or double). `waiting` commits belong to a snapshot that is not
+    whole yet, or were left to the next load. `notes` say what was not as usual: rows that a person released, or had
+    landed anew.
     """
 
     source: str
@@ -63,6 +69,7 @@ class LoadReport:
     to_sequence: int = 0
     waiting: int = 0
     seconds: float = 0.0
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         document = {name: getattr(self, name) for name in self.__slots__}
@@ -77,38 +84,41 @@ def load(
     *,
     load_id: Callable[[], str],
     clock: Clock,
+    gate: Gate | None = None,
+    stop: Callable[[], bool] = lambda: False,
     on_step: OnStep = lambda step: None,
     on_progress: Callable[[LoadReport], None] = lambda report: None,
     batch_bytes: int = BYTES,
 ) -> LoadReport:
     """Apply the commits of the stream's log that the final table lacks.
 
-    `load_id` names each load (it is part of its stage's name); `on_step` is told every point of the protocol that was
-    passed, `on_progress` what was done after each load. When another loader applied the commits first, this one ends
-    with the status `superseded` and has done nothing.
+    `load_id` names each load (it is part of its stage's name); `gate` decides whether a stage may go in; `stop` says
+    that no further load shall begin; `on_step` is told every point of the protocol that was passed, `on_progress` what
+    was done after each load. When another loader applied the commits first, this one ends with the status `superseded`
+    and has done nothing.
 
-    Raises `Violation` when parts are missing or altered, do not fit the columns, or do not hold the rows that the
-    commit counted (then the stage is kept); `Misconfigured`, `Transient` and `Refused` as the warehouse has it. The
-    final table is then as it was after the last load that is in the ledger.
+    Raises `Violation` when parts are missing or altered, do not fit the columns, do not hold the rows that the commit
+    counted, or do not pass the gate (for the last two the stage is kept); `Misconfigured`, `Transient` and `Refused` as
+    the warehouse has it. The final table is then as it was after the last load that is in the ledger.
     """
     began = clock.monotonic()
     try:
         with warehouse.session(table) as session:
-            run = _Loading(store, session, table, load_id, clock, on_step)
+            run = _Loading(store, session, table, gate or OpenGate(), load_id, clock, on_step)
             position = session.position()
             report = LoadReport(
                 table.source, table.stream, table.name, from_sequence=position, to_sequence=position
             )
             commits = list(log.since(position))
             session.sweep()
-            for batch in batches(
-                commits, position, disposition=table.disposition, read=log.read, limit=batch_bytes
-            ):
-                applied = run.batch(batch)
-                if applied is None:
+            for batch in run.batches(log, commits, position, batch_bytes) if commits else ():
+                if stop():
+                    break
+                done = run.batch(batch)
+                if done is None:
                     report = replace(report, status="superseded")
                     break
-                report = _added(report, batch, applied, clock.monotonic() - began)
+                report = _added(report, batch, done, clock.monotonic() - began)
                 on_progress(report)
     except SluiceError as error:
         error.at(source=table.source, stream=table.stream, table=table.name)
@@ -120,7 +130,14 @@ def load(
     return replace(report, status=status, waiting=waiting, seconds=clock.monotonic() - began)
 
 
-def _added(report: LoadReport, batch: Batch, applied: Applied, seconds: float) -> LoadReport:
+@dataclass(frozen=True, slots=True)
+class _Done:
+    applied: Applied
+    note: str
+
+
+def _added(report: LoadReport, batch: Batch, done: _Done, seconds: float) -> LoadReport:
+    applied = done.applied
     return replace(
         report,
         status="loaded",
@@ -131,6 +148,7 @@ def _added(report: LoadReport, batch: Batch, applied: Applied, seconds: float) -
         loads=report.loads + 1,
         to_sequence=batch.after,
         seconds=seconds,
+        notes=(*report.notes, done.note) if done.note else report.notes,
     )
 
 
@@ -139,14 +157,35 @@ class _Loading:
     store: ObjectStore
     session: Session
     table: TableSpec
+    gate: Gate
     load_id: Callable[[], str]
     clock: Clock
     on_step: OnStep
 
-    def batch(self, batch: Batch) -> Applied | None:
+    def batches(self, log: Log, commits: Sequence[Commit], position: int, limit: int) -> Iterator[Batch]:
+        """The loads to make, in order. One that was held ends where it ended then, so that it stays the same."""
+        disposition, held = self.table.disposition, self.gate.held(position)
+        if disposition is Disposition.REPLACE:
+            held = ()  # a newer snapshot takes the place of one that was held, of which nothing would be left anyway
+        before = log.read(position) if held and position else None
+        for piece, ends_held in _pieces(commits, held):
+            start, end = piece[0].sequence - 1, piece[-1].sequence
+            anew = withdrawn(end, commits, before) if ends_held and not self.gate.released(end) else None
+            if anew is not None:
+                what = (
+                    f"commits {start + 1} to {end} left out" if end > start + 1 else f"commit {end} left out"
+                )
+                yield Batch(
+                    start, end, (), f"{what}: they were held, and commit {anew.sequence} lands them anew"
+                )
+            else:
+                yield from batches(piece, start, disposition=disposition, read=log.read, limit=limit)
+            before = piece[-1]
+
+    def batch(self, batch: Batch) -> _Done | None:
         """One load: the steps of the protocol. None when the ledger had moved on."""
         load, started = self.load_id(), self.clock.now()
-        stage = self._staged(load, batch) if batch.commits else None
+        stage, note = self._staged(load, batch) if batch.commits else (None, batch.note)
         change = Change(
             load=load,
             before=batch.before,
@@ -155,27 +194,32 @@ class _Loading:
             started=started,
             loaded_at=self.clock.now(),
             stage=stage,
+            note=note,
         )
         applied = self.session.apply(change, step=self.on_step)
         if stage is not None:
             self.session.drop(stage)
             self.on_step(Step.DROPPED)
-        return applied
+        return None if applied is None else _Done(applied, note)
 
-    def _staged(self, load: str, batch: Batch) -> Stage:
+    def _staged(self, load: str, batch: Batch) -> tuple[Stage, str]:
+        """The rows of a batch, ready to be applied, and what the gate noted about them."""
         with workplace(self.store.scratch()) as folder:
             parts = fetch(self.store, batch.commits, folder=folder)
             self.on_step(Step.VERIFIED)
-            columns = infer(parts) if self.table.columns is None else self.table.columns
+            declared = self.table.columns
+            columns = infer(parts) if declared is None else evolved(declared, batch.commits)
             stage = self.session.stage(load, columns, parts, folder=folder)
         self.on_step(Step.STAGED)
         self._counted(stage, parts)
         self.on_step(Step.COUNTED)
-        self.session.evolve(stage)
-        self.on_step(Step.EVOLVED)
         self.session.settle(stage)
         self.on_step(Step.SETTLED)
-        return stage
+        note = self.gate.judge(self.session, stage, load=load, batch=batch)
+        self.on_step(Step.CHECKED)
+        self.session.evolve(stage)
+        self.on_step(Step.EVOLVED)
+        return stage, note
 
     def _counted(self, stage: Stage, parts: list[StagedPart]) -> None:
         for part, found in zip(parts, stage.rows, strict=True):
@@ -185,3 +229,14 @@ class _Loading:
                     hint=f"the final table is as it was; what was staged is in {self.session.keep(stage)}",
                     part=part.key,
                 )
+
+
+def _pieces(commits: Sequence[Commit], held: Collection[int]) -> Iterator[tuple[Sequence[Commit], bool]]:
+    """The commits cut behind each held one; True for a piece that ends with one."""
+    start = 0
+    for place, commit in enumerate(commits):
+        if commit.sequence in held:
+            yield commits[start : place + 1], True
+            start = place + 1
+    if start < len(commits):
+        yield commits[start:], False

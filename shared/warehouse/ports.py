@@ -34,14 +34,15 @@ class Step(StrEnum):
     VERIFIED = "1 verified"
     STAGED = "2 staged"
     COUNTED = "3 counted"
-    EVOLVED = "4 evolved"
-    SETTLED = "5 settled"
-    BEGUN = "6 begun"
-    MOVED = "7 moved the ledger"
-    APPLIED = "8 applied"
-    RECORDED = "9 recorded"
-    COMMITTED = "10 committed"
-    DROPPED = "11 dropped the stage"
+    SETTLED = "4 settled"
+    CHECKED = "5 checked"
+    EVOLVED = "6 evolved"
+    BEGUN = "7 begun"
+    MOVED = "8 moved the ledger"
+    APPLIED = "9 applied"
+    RECORDED = "10 recorded"
+    COMMITTED = "11 committed"
+    DROPPED = "12 dropped the stage"
 
 
 OnStep = Callable[[Step], None]

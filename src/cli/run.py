@@ -12,6 +12,7 @@ import click
 
 from shared.common.errors import Misconfigured
 from src.cli.app import json_option, verb
+from src.cli.load import warn_of
 from src.cli.outcome import exit_code
 from src.cli.screen import Screen, spoken
 
@@ -139,6 +140,7 @@ def _told(
     )
     if loads.reports:
         _loaded(screen, place, loads)
+    warn_of(screen, loads)
     for what, failed in (("run of", report.failed), ("load of", loads.failed)):
         for name, error in failed.items():
             screen.fail(error, label=f"{what} {name} failed")

@@ -83,13 +83,13 @@ def status(context: click.Context, source: str | None) -> None:
 
 
 def _standings(place: Workplace, name: str, screen: Screen) -> Iterator[Standing]:
-    from src.loading import landed_streams, positions
+    from src.loading import landed_streams
 
     source = place.source(name)
     landed = landed_streams(place.store, name)
     streams = list(dict.fromkeys([*source.spec.streams, *landed]))
     try:
-        loaded: dict[str, int] | None = positions(place, source, landed)
+        loaded: dict[str, int] | None = place.warehouse.positions(source.name) if landed else {}
     except SluiceError as error:
         screen.fail(error, label="warning: the lag is not known")
         loaded = None

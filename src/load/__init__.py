@@ -1,0 +1,1 @@
+"""The Lambda app that loads what has landed."""
