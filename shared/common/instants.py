@@ -10,9 +10,14 @@ from shared.common.errors import Misconfigured
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
 
+LONGEST = timedelta(days=36_525)
+"""A hundred years: more is a slip, and neither calendars nor timers of the system hold all that could be written."""
+
 
 def parse_instant(text: str) -> datetime:
     """An instant in UTC from RFC 3339 text or a bare date; without a zone it is taken as UTC.
+
+    Raises `Misconfigured` for text that is no time, or one outside of the years 1 to 9999 in UTC.
 
     >>> parse_instant("2024-03-01T01:23:45+01:00").isoformat()
     '2024-03-01T00:23:45+00:00'
@@ -23,7 +28,10 @@ def parse_instant(text: str) -> datetime:
         raise Misconfigured(
             f'"{text}" is not a time', hint="write it like 2024-03-01 or 2024-03-01T01:23:45Z"
         ) from None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    try:
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except OverflowError:
+        raise Misconfigured(f'"{text}" lies outside of the years 1 to 9999 in UTC') from None
 
 
 def format_instant(instant: datetime) -> str:
@@ -38,15 +46,31 @@ def format_instant(instant: datetime) -> str:
 def parse_duration(text: str | int | float) -> timedelta:
     """A length of time from `90s`, `15m`, `1h30m`, `7d`, `2w`, `500ms`, or a number of seconds.
 
+    Raises `Misconfigured` for anything else, and for more than `LONGEST`.
+
     >>> parse_duration("1h30m").total_seconds()
     5400.0
     """
     if isinstance(text, int | float) and not isinstance(text, bool):
-        return timedelta(seconds=text)
+        return _length(text, text)
     compact = str(text).replace(" ", "")
     found = _DURATION.findall(compact)
     if not found or "".join(number + unit for number, unit in found) != compact:
+        raise _no_length(text)
+    return _length(sum(float(number) * _UNITS[unit] for number, unit in found), text)
+
+
+def _length(seconds: float, text: object) -> timedelta:
+    if seconds != seconds:  # NaN
+        raise _no_length(text)
+    if abs(seconds) > LONGEST.total_seconds():
         raise Misconfigured(
-            f'"{text}" is not a duration', hint="write it like 500ms, 90s, 15m, 1h30m, 7d or 2w"
+            f'"{str(text)[:40]}" is longer than {LONGEST.days // 365} years', hint="write it like 90s, 15m, 7d or 2w"
         )
-    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in found))
+    return timedelta(seconds=seconds)
+
+
+def _no_length(text: object) -> Misconfigured:
+    return Misconfigured(
+        f'"{str(text)[:40]}" is not a duration', hint="write it like 500ms, 90s, 15m, 1h30m, 7d or 2w"
+    )
