@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -61,11 +62,12 @@ def parse_duration(text: str | int | float) -> timedelta:
 
 
 def _length(seconds: float, text: object) -> timedelta:
-    if seconds != seconds:  # NaN
+    if isinstance(seconds, float) and math.isnan(seconds):
         raise _no_length(text)
     if abs(seconds) > LONGEST.total_seconds():
         raise Misconfigured(
-            f'"{str(text)[:40]}" is longer than {LONGEST.days // 365} years', hint="write it like 90s, 15m, 7d or 2w"
+            f'"{str(text)[:40]}" is longer than {LONGEST.days // 365} years',
+            hint="write it like 90s, 15m, 7d or 2w",
         )
     return timedelta(seconds=seconds)
 

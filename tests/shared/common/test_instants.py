@@ -14,7 +14,16 @@ from shared.common.instants import format_instant, parse_duration, parse_instant
 
 @pytest.mark.parametrize(
     "text",
-    ["99999999999999d", "4000000000d", "36526d", "1" * 400 + "s", 1e300, float("inf"), float("-inf"), 10**400],
+    [
+        "99999999999999d",
+        "4000000000d",
+        "36526d",
+        "1" * 400 + "s",
+        1e300,
+        float("inf"),
+        float("-inf"),
+        10**400,
+    ],
 )
 def test_a_length_beyond_a_hundred_years_is_refused(text: str | float) -> None:
     with pytest.raises(Misconfigured, match="is longer than 100 years"):
@@ -40,9 +49,11 @@ def test_a_time_outside_of_the_calendar_is_refused(text: str) -> None:
 @given(st.text(max_size=40) | st.floats() | st.integers())
 def test_a_length_is_read_or_refused(text: str | float) -> None:
     try:
-        assert abs(parse_duration(text)) <= timedelta(days=36_525)
-    except Misconfigured as error:
-        assert len(str(error)) < 300
+        length = parse_duration(text)
+    except Misconfigured:
+        return
+
+    assert abs(length) <= timedelta(days=36_525)
 
 
 @given(st.text(max_size=40) | st.datetimes().map(str) | st.datetimes(timezones=st.timezones()).map(str))
