@@ -62,13 +62,13 @@ def parse_duration(text: str | int | float) -> timedelta:
 
 
 def _length(seconds: float, text: object) -> timedelta:
-    if isinstance(seconds, float) and math.isnan(seconds):
-        raise _no_length(text)
     if abs(seconds) > LONGEST.total_seconds():
         raise Misconfigured(
             f'"{str(text)[:40]}" is longer than {LONGEST.days // 365} years',
             hint="write it like 90s, 15m, 7d or 2w",
         )
+    if math.isnan(seconds):
+        raise _no_length(text)
     return timedelta(seconds=seconds)
 
 
