@@ -30,6 +30,9 @@ from shared.rest.message import Page, Request, Response
 HEAD = 200
 """Characters of a body that an error shows."""
 
+PARTIAL = 206
+"""The status of an answer to a range: RFC 9110, 15.3.7."""
+
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -81,6 +84,10 @@ class PageShape:
     def parse(self, request: Request, response: Response, *, redactor: Redactor | None = None) -> Page:
         """The page in `response`. Raises `IncompleteBody` with the redacted URL, the status and the body's head."""
         body = response.body
+        if response.status == PARTIAL:
+            raise incomplete(
+                "only a part of the answer came, and no part was asked for", response, redactor=redactor
+            )
         plan = self._plan
         try:
             found = plan.decoder.decode(body[3:] if body.startswith(_BOM) else body)

@@ -113,6 +113,12 @@ def test_everything_else_is_an_incomplete_body(body: bytes) -> None:
     assert isinstance(caught.value, Transient)
 
 
+def test_a_part_of_an_answer_is_no_page() -> None:
+    """Nobody asked for a range, so nobody knows what is missing, however whole the JSON looks."""
+    with pytest.raises(IncompleteBody, match=r"only a part of the answer.*status 206"):
+        RECURLY.parse(ASKED, answer(b'{"data":[1],"has_more":false}', status=206))
+
+
 def test_the_error_shows_url_status_and_head_without_secrets() -> None:
     body = b"<html>key=hunter22 " + b"x" * 500
     response = answer(
