@@ -35,7 +35,8 @@ def open_store(url: str, *, clock: Clock | None = None) -> ObjectStore:
 
 
 def open_warehouse(url: str, *, clock: Clock | None = None) -> Warehouse:
-    """The warehouse at `duckdb:///file`, `duckdb:////absolute/file` or `duckdb:///:memory:`.
+    """The warehouse at `duckdb:///file`, `duckdb:////absolute/file`, `duckdb:///:memory:`, or at a SQLAlchemy URL:
+    `postgresql://user:password@host:5432/database`, `mysql://user:password@host:3306` (MariaDB too).
 
     Raises `Misconfigured` for any other URL, which is not shown, as it may hold a password.
     """
@@ -51,7 +52,15 @@ def open_warehouse(url: str, *, clock: Clock | None = None) -> Warehouse:
                 hint="write duckdb:///file, or duckdb:////absolute/file",
                 setting="WAREHOUSE_URL",
             )
-    raise unknown("kind of warehouse", scheme, ["duckdb"], setting="WAREHOUSE_URL")
+        case "postgresql" | "postgres" | "postgresql+psycopg":
+            from shared.warehouse.postgres import postgres
+
+            return postgres(f"postgresql://{rest}")
+        case "mysql" | "mariadb" | "mysql+pymysql" | "mariadb+pymysql":
+            from shared.warehouse.mysql import mysql
+
+            return mysql(f"mysql://{rest}")
+    raise unknown("kind of warehouse", scheme, ["duckdb", "mysql", "postgresql"], setting="WAREHOUSE_URL")
 
 
 def open_telemetry(settings: Settings, *, redactor: Redactor, clock: Clock | None = None) -> Telemetry:

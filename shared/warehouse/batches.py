@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from shared.common.errors import Misconfigured, Violation
-from shared.landing.commit import Commit
+from shared.landing.commit import Commit, at
 from shared.warehouse.ports import Disposition
 
 BYTES = 512 << 20
@@ -36,6 +37,16 @@ class Batch:
     def run(self) -> str:
         return self.commits[-1].draft.run if self.commits else ""
 
+    @property
+    def snapshot(self) -> bool:
+        """Whether the commits hold all records that the source has."""
+        return bool(self.commits) and self.commits[-1].draft.snapshot
+
+    @property
+    def at(self) -> datetime | None:
+        """When the last commit was made."""
+        return at(self.commits[-1]) if self.commits else None
+
 
 Read = Callable[[int], Commit]
 
@@ -49,9 +60,13 @@ def batches(
     Raises `Violation` when a commit is missing in between.
     """
     contiguous = _contiguous(commits, after)
-    if disposition is Disposition.REPLACE:
-        return _snapshots(list(contiguous), after, read)
-    return _runs(contiguous, after, limit)
+    match disposition:
+        case Disposition.REPLACE:
+            return _snapshots(list(contiguous), after, read)
+        case Disposition.SCD2:
+            return _moments(contiguous, after, read)
+        case _:
+            return _runs(contiguous, after, limit)
 
 
 def _contiguous(commits: Iterable[Commit], after: int) -> Iterator[Commit]:
@@ -82,6 +97,25 @@ def _runs(commits: Iterable[Commit], after: int, limit: int) -> Iterator[Batch]:
             size += weight
     if last > before:
         yield Batch(before, last, tuple(taken))
+
+
+def _moments(commits: Iterable[Commit], after: int, read: Read) -> Iterator[Batch]:
+    """A load per commit, or per whole snapshot: what each of them shows is a moment of its own."""
+    before, last = after, after
+    waiting: list[Commit] = []
+    for commit in commits:
+        if commit.draft.kind == "data" and commit.draft.snapshot:
+            waiting = [*_same_run(waiting, commit), commit]
+            if commit.draft.resume is None:
+                yield Batch(before, commit.sequence, (*_earlier(waiting[0], before, read), *waiting))
+                waiting, before, last = [], commit.sequence, commit.sequence
+        elif commit.draft.kind == "data" and commit.draft.parts:
+            yield Batch(before, commit.sequence, (commit,))
+            waiting, before, last = [], commit.sequence, commit.sequence
+        elif not waiting:
+            last = commit.sequence
+    if last > before:
+        yield Batch(before, last, ())
 
 
 def _snapshots(commits: list[Commit], after: int, read: Read) -> Iterator[Batch]:

@@ -5,7 +5,8 @@ What a type of a contract becomes in each warehouse is the table in docs/decisio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from shared.common.errors import Misconfigured
@@ -16,6 +17,12 @@ PART = "_sluice_part"
 OURS = (RUN, LOADED_AT, COMMIT)
 """Columns of every row: the run that landed it, when it was loaded, the commit that published it. A stage has PART too:
 the place of the part that the row came from."""
+
+VALID_FROM, VALID_TO, IS_CURRENT = "valid_from", "valid_to", "is_current"
+CLOSED_BY = "_sluice_closed_by"
+HISTORY = (VALID_FROM, VALID_TO, IS_CURRENT, CLOSED_BY)
+"""Columns of a table that keeps versions: in [valid_from, valid_to) the row was the current one; the commit that ended
+it."""
 
 LEDGER = "_sluice"
 """The schema of the ledger, the history of loads and the stages that were kept."""
@@ -60,21 +67,44 @@ def literal(value: str | int | Sequence[str] | Sequence[int]) -> str:
             return "[" + ", ".join(literal(item) for item in value) + "]"
 
 
-def names_for(fields: Iterable[str], *, taken: Iterable[str] = OURS) -> dict[str, str]:
+def shortened(name: str, length: int, *, size: Callable[[str], int] = len) -> str:
+    """A name of at most `length`; a longer one is cut and gets 8 digits of its sha256, so that it stays its own.
+
+    >>> shortened("a_rather_long_name", 16)
+    'a_rathe_f14608d6'
+    """
+    if size(name) <= length:
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    cut = name
+    while size(cut) > length - 9:
+        cut = cut[:-1]
+    return f"{cut}_{digest}"
+
+
+def names_for(
+    fields: Iterable[str],
+    *,
+    taken: Iterable[str] = OURS,
+    fit: Callable[[str], str] = str,
+    fold: Callable[[str], str] = str.casefold,
+) -> dict[str, str]:
     """The column for each field of a record: its own name, unless that is empty or taken but for upper and lower case.
+
+    `fit` makes a name one that the warehouse takes; `fold` is the same for names that it takes for equal.
 
     >>> names_for(["id", "Id", "_sluice_run", ""])
     {'id': 'id_1', 'Id': 'Id', '_sluice_run': '_sluice_run_1', '': '_'}
     """
-    used = {name.casefold() for name in taken}
+    used = {fold(name) for name in taken}
     names: dict[str, str] = {}
     listed = list(fields)
     # Sorted, so that the same fields get the same names in whatever order they come.
     for field in sorted(listed):
         base = field.replace("\0", "_") or "_"
         tries = (base, *(f"{base}_{number}" for number in range(1, len(listed) + len(used) + 1)))
-        names[field] = next(name for name in tries if name.casefold() not in used)
-        used.add(names[field].casefold())
+        names[field] = next(name for name in map(fit, tries) if fold(name) not in used)
+        used.add(fold(names[field]))
     return {field: names[field] for field in listed}
 
 

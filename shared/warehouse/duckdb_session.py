@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.common.errors import Transient, Violation
 from shared.contracts.columns import Column
-from shared.warehouse.ddl import COMMIT, LEDGER, LOADED_AT, PART, RUN, names_for, quoted
-from shared.warehouse.duckdb_apply import Dml
+from shared.warehouse.applying import apply_stage, undo
+from shared.warehouse.ddl import COMMIT, HISTORY, LEDGER, LOADED_AT, PART, RUN, literal, names_for, quoted
+from shared.warehouse.dml import Dml, Grammar
 from shared.warehouse.duckdb_read import (
     FILE,
     Group,
@@ -41,6 +42,15 @@ _T = TypeVar("_T")
 _TRIES = 5
 _STAGE = ((RUN, "VARCHAR"), (COMMIT, "BIGINT"), (PART, "INTEGER"))
 _TAKEN = (RUN, LOADED_AT, COMMIT, PART, FILE, "rowid")
+
+
+def _path(field: str, steps: Sequence[str]) -> str:
+    path = "$" + "".join("." + '"' + step.replace('"', '\\"') + '"' for step in steps)
+    return f"json_extract_string({field}, {literal(path)})"
+
+
+# Later rows of a stage have larger rowids, since it is filled in the order of the log.
+GRAMMAR = Grammar(quote=quoted, place="rowid", path=_path, moment="TIMESTAMP WITH TIME ZONE")
 _PREPARE = f"""
 CREATE SCHEMA IF NOT EXISTS {LEDGER};
 CREATE TABLE IF NOT EXISTS {LEDGER}.ledger (
@@ -90,7 +100,8 @@ class DuckDBSession:
     def stage(
         self, load: str, columns: Sequence[Column], parts: Sequence[StagedPart], *, folder: Path
     ) -> Stage:
-        names = names_for((column.name for column in columns), taken=_TAKEN)
+        taken = (*_TAKEN, *HISTORY) if self._spec.disposition is Disposition.SCD2 else _TAKEN
+        names = names_for((column.name for column in columns), taken=taken)
         fields = self._final.widened(columns, names)
         name = quoted("temp", "main", self._stage_name(load))
         kinds = [(names[column.name], stage_type(column)) for column in fields]
@@ -111,7 +122,7 @@ class DuckDBSession:
         self._repeated(partial(self._final.evolve, stage))
 
     def settle(self, stage: Stage) -> None:
-        dml = Dml(self._spec, stage, self._final.name)
+        dml = self._dml(stage)
         if not dml.keyed or not stage.rows:
             return
         if keyless := self._number(dml.keyless()):
@@ -120,8 +131,8 @@ class DuckDBSession:
                 f"{keyless} of {sum(stage.rows)} rows have no primary key ({', '.join(self._spec.primary_key)})",
                 hint=f"correct primary_key of the stream, or require it in the contract; they are in {kept}",
             )
-        if self._number(dml.repeated()):
-            self._connection.execute(dml.drop_repeated())
+        if self.query(dml.repeated()):
+            self._connection.execute(dml.drop_superfluous())
 
     def apply(self, change: Change, *, step: OnStep) -> Applied | None:
         import duckdb
@@ -201,7 +212,7 @@ class DuckDBSession:
             return None
         step(Step.MOVED)
         if change.undo is not None and self._final.exists():
-            self._connection.execute(f"DELETE FROM {self._final.name} WHERE {COMMIT} > ?", (change.undo,))
+            undo(self._dml(self._final.as_stage()), change.undo, changed=self._number)
         applied = Applied() if change.stage is None else self._rows(change, change.stage)
         step(Step.APPLIED)
         spec = self._spec
@@ -215,16 +226,11 @@ class DuckDBSession:
         return applied
 
     def _rows(self, change: Change, stage: Stage) -> Applied:
-        dml, updated = Dml(self._spec, stage, self._final.name), 0
-        match self._spec.disposition:
-            case Disposition.REPLACE:
-                self._connection.execute(dml.drop_all())
-            case Disposition.MERGE if dml.keyed and stage.rows and self.query(dml.any_row()):
-                if late := dml.drop_late():
-                    self._connection.execute(late)
-                updated = self._number(dml.drop_replaced())
-        inserted = self._number(dml.insert(), (change.loaded_at,))
-        return Applied(inserted=max(0, inserted - updated), updated=updated)
+        dml = self._dml(stage)
+        return apply_stage(dml, change, changed=self._number, is_empty=lambda: not self.query(dml.any_row()))
+
+    def _dml(self, stage: Stage) -> Dml:
+        return Dml(self._spec, stage, self._final.name, GRAMMAR)
 
     def _number(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """The one number that a query answers, or of the rows that a statement changed."""

@@ -7,16 +7,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from shared.common.errors import Violation
+from shared.common.errors import Misconfigured, Violation
 from shared.contracts.columns import Column, ColumnType
-from shared.warehouse.ddl import COMMIT, LOADED_AT, RUN, add_column, create_table, merged, quoted
+from shared.warehouse.ddl import (
+    CLOSED_BY,
+    COMMIT,
+    IS_CURRENT,
+    LOADED_AT,
+    RUN,
+    VALID_FROM,
+    VALID_TO,
+    add_column,
+    create_table,
+    merged,
+    names_for,
+    quoted,
+)
 from shared.warehouse.duckdb_read import Group, doubts, tried, type_of
-from shared.warehouse.ports import Stage, TableSpec
+from shared.warehouse.ports import Disposition, Stage, TableSpec
 
 if TYPE_CHECKING:
     import duckdb
 
 OURS = {RUN: "VARCHAR", LOADED_AT: "TIMESTAMP WITH TIME ZONE", COMMIT: "BIGINT"}
+_MOMENT = "TIMESTAMP WITH TIME ZONE"
+VERSIONS = {VALID_FROM: _MOMENT, VALID_TO: _MOMENT, IS_CURRENT: "BOOLEAN", CLOSED_BY: "BIGINT"}
 
 _INT64 = 2**63
 _EXACT = 2**53
@@ -46,6 +61,7 @@ class FinalTable:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, spec: TableSpec) -> None:
         self._connection = connection
+        self._spec = spec
         (database,) = connection.execute("SELECT current_database()").fetchall()[0]
         # With the database, since a file may be called like a source: then two names are ambiguous to DuckDB.
         self._address = (database, *spec.address)
@@ -56,6 +72,18 @@ class FinalTable:
 
     def exists(self) -> bool:
         return bool(self._types())
+
+    def as_stage(self) -> Stage:
+        """The table's own columns, for statements that need no stage but its names."""
+        found = {
+            column.name: column for name, kind in self._types().items() if (column := column_of(name, kind))
+        }
+        names = {name: name for name in found}
+        if self._spec.columns is not None:
+            taken = (*OURS, *VERSIONS) if self._spec.disposition is Disposition.SCD2 else tuple(OURS)
+            names |= names_for((column.name for column in self._spec.columns), taken=taken)
+            found |= {column.name: column for column in self._spec.columns}
+        return Stage("", "", (), tuple(found.values()), names)
 
     def widened(self, columns: Sequence[Column], names: Mapping[str, str]) -> tuple[Column, ...]:
         """`columns` with the wider of their type and the one that they have in the table."""
@@ -70,11 +98,18 @@ class FinalTable:
         """Make the table, or add and widen its columns; what is there already stays as it is."""
         wide = self._wide(stage)
         kinds = {stage.names[c.name]: type_of(c, wide=c.name in wide) for c in stage.columns} | OURS
+        if self._spec.disposition is Disposition.SCD2:
+            kinds |= VERSIONS
         there = {name.casefold(): kind for name, kind in self._types().items()}
         if not there:
             self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(*self._address[:2])}")
             self._connection.execute(create_table(self._address, kinds.items()))
             return
+        if self._spec.disposition is Disposition.SCD2 and VALID_FROM not in there:
+            raise Misconfigured(
+                "the final table keeps no versions: it was made with another write_disposition",
+                hint="rename or drop it, and load it again with --replay-from 1",
+            )
         for name, kind in kinds.items():
             if name.casefold() not in there:
                 self._connection.execute(add_column(self._address, name, kind))

@@ -21,11 +21,14 @@ from shared.contracts.columns import Column
 
 
 class Disposition(StrEnum):
-    """What a commit does to its table: add rows, upsert by primary key, or replace all of it by a whole snapshot."""
+    """What a commit does to its table: add rows, upsert by primary key, replace all of it by a whole snapshot, or keep
+    every version of a row with the time in which it was the current one.
+    """
 
     APPEND = "append"
     MERGE = "merge"
     REPLACE = "replace"
+    SCD2 = "scd2"
 
 
 class Step(StrEnum):
@@ -53,7 +56,8 @@ class TableSpec:
     """The final table of one stream.
 
     `columns` come from the contract; None means that there is none, and columns are inferred from what landed.
-    `primary_key` and `cursor_field` name fields of the record; `a.b` reaches into a nested one.
+    `primary_key`, `cursor_field` and `deleted_field` name fields of the record; `a.b` reaches into a nested one. A
+    record whose `deleted_field` is set (true, a time, a number but 0, a text but `false`) says that its key is gone.
     """
 
     source: str
@@ -64,6 +68,7 @@ class TableSpec:
     cursor_field: str | None = None
     schema: str = ""
     table: str = ""
+    deleted_field: str | None = None
 
     @property
     def address(self) -> tuple[str, str]:
@@ -94,7 +99,7 @@ class Stage:
 
     `rows` came out of each part; `columns` are the fields of the record with the types that they have here, `names` the
     column of each field; `name` stands in SQL as it is. A stage has the columns of `ddl.OURS`
-    too, but the time of loading.
+    too, but the time of loading. `snapshot`: it holds all records that the source has, so what it lacks is gone.
     """
 
     name: str
@@ -102,6 +107,7 @@ class Stage:
     rows: tuple[int, ...]
     columns: tuple[Column, ...]
     names: Mapping[str, str]
+    snapshot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +115,8 @@ class Change:
     """What one transaction does: move the ledger from `before` to `after` and apply the stage (None: apply nothing).
 
     A replay moves the ledger back; with `undo` the rows of the commits behind that one leave the final table first, if
-    there is one. `note` stands in the load record and says why a load was no ordinary one.
+    there is one. `note` stands in the load record and says why a load was no ordinary one. `at` is when the last of the
+    commits was made.
     """
 
     load: str
@@ -121,6 +128,7 @@ class Change:
     stage: Stage | None
     undo: int | None = None
     note: str = ""
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +147,11 @@ class LoadRecord:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """Rows that became new rows of the final table, and rows that took the place of older ones."""
+    """Rows that became new rows of the final table, rows that took the place of older ones, and keys that are gone."""
 
     inserted: int = 0
     updated: int = 0
+    deleted: int = 0
 
 
 class Session(Protocol):
@@ -174,6 +183,8 @@ class Session(Protocol):
 
     def settle(self, stage: Stage) -> None:
         """Leave one row per primary key in the stage: the newest by cursor, of equal ones the last landed.
+
+        For `scd2` by a cursor that is a time: one row per primary key and cursor.
 
         Raises `Violation` when a row has no primary key. Does nothing for tables without a primary key or that append.
         """

@@ -50,7 +50,9 @@ def test_a_duckdb_url_opens_a_file_relative_to_here_or_absolute(
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("postgresql://u:hunter22@h/d", 'unknown kind of warehouse "postgresql"'),
+        ("oracle://u:hunter22@h/d", 'unknown kind of warehouse "oracle"'),
+        ("postgresql+asyncpg://u:hunter22@h/d", 'unknown kind of warehouse "postgresql.asyncpg"'),
+        ("postgresql://u:hunter22@h:port/d", "the database's URL cannot be read"),
         ("duckdb://", "the DuckDB URL names no file"),
         ("duckdb:///", "the DuckDB URL names no file"),
     ],

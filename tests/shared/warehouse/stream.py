@@ -19,11 +19,14 @@ from shared.warehouse.ports import Disposition, TableSpec, Warehouse
 class Stream:
     """Lands records as commits and loads them."""
 
-    def __init__(self, store: ObjectStore, warehouse: Warehouse, *, stream: str = "accounts") -> None:
+    def __init__(
+        self, store: ObjectStore, warehouse: Warehouse, *, stream: str = "accounts", source: str = "recurly"
+    ) -> None:
         self.store = store
         self.warehouse = warehouse
         self.clock = FakeClock()
-        self.landing = Landing(store, "recurly", stream, self.clock)
+        self.landing = Landing(store, source, stream, self.clock)
+        self.source = source
         self.log = self.landing.log
         self.stream = stream
         self._numbers = itertools.count()
@@ -49,7 +52,7 @@ class Stream:
         return self.log.append(draft, after=self.log.latest())
 
     def spec(self, disposition: str = "append", **changes: Any) -> TableSpec:
-        return TableSpec("recurly", self.stream, Disposition(disposition), **changes)
+        return TableSpec(self.source, self.stream, Disposition(disposition), **changes)
 
     def load(self, spec: TableSpec, **options: Any) -> LoadReport:
         return load(

@@ -155,7 +155,7 @@ def test_a_key_that_is_no_column_is_named_with_the_known_ones(
     stream.commit([row("a", 1, 1)])
 
     with pytest.raises(
-        Misconfigured, match='unknown column of a primary_key or cursor_field "ids"'
+        Misconfigured, match='unknown column of a primary_key, cursor_field or deleted_field "ids"'
     ) as caught:
         stream.load(stream.spec("merge", columns=columns(**MERGED), primary_key=("ids",)))
 

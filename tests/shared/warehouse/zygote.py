@@ -19,6 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from shared.contracts.columns import Column
+from tests.shared.warehouse.stream import columns
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -26,9 +29,16 @@ class Jobs(Protocol):
     """What a job is about (`History` of the tests)."""
 
     @property
+    def house(self) -> Any: ...
+    @property
     def stream(self) -> Any: ...
     @property
-    def disposition(self) -> str: ...
+    def way(self) -> str: ...
+
+
+def kinds_of(way: str) -> tuple[Column, ...]:
+    """The columns of the stream of a history."""
+    return columns(id="string", v="integer", c="timestamp" if way == "scd2" else "integer")
 
 
 class Zygote:
@@ -49,8 +59,9 @@ class Zygote:
         stream = history.stream
         job = {
             "root": str(stream.store.root),
-            "database": stream.warehouse.path,
-            "disposition": history.disposition,
+            "url": history.house.url,
+            "source": stream.source,
+            "way": history.way,
             "step": step,
             "at": at,
             "after": after,
@@ -81,10 +92,9 @@ def job(order: dict[str, Any]) -> None:
     """Load one stream, and die as ordered."""
     from shared.landing.folder import FolderStore
     from shared.landing.log import CommitLog
-    from shared.warehouse.duckdb_file import DuckDB
     from shared.warehouse.load import load
     from shared.warehouse.ports import Disposition, Step, TableSpec
-    from tests.shared.warehouse.stream import columns
+    from src.wiring import open_warehouse
 
     seen: Iterator[int] = itertools.count(1)
 
@@ -97,12 +107,13 @@ def job(order: dict[str, Any]) -> None:
             signal.ITIMER_REAL, order["after"]
         )  # nobody handles the signal: it ends the process there
     store, clock = FolderStore(Path(order["root"])), SystemClock()
-    kinds = columns(id="string", v="integer", c="integer")
-    spec = TableSpec("recurly", "accounts", Disposition(order["disposition"]), kinds, ("id",), "c")
+    source, way = order["source"], order["way"]
+    disposition = Disposition("scd2" if way == "moments" else way)
+    spec = TableSpec(source, "accounts", disposition, kinds_of(way), ("id",), "c")
     load(
-        CommitLog(store, "recurly", "accounts", clock),
+        CommitLog(store, source, "accounts", clock),
         store,
-        DuckDB(order["database"], clock=clock, threads=1),
+        open_warehouse(order["url"], clock=clock),
         spec,
         load_id=lambda: f"L{os.getpid()}",
         clock=clock,
@@ -112,10 +123,16 @@ def job(order: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    import duckdb  # noqa: F401  (imported once, for all children)
+    # Imported once, for all children.
+    import duckdb  # noqa: F401
+    import psycopg  # noqa: F401
+    import pymysql  # noqa: F401
+    import sqlalchemy  # noqa: F401
 
     import shared.warehouse.duckdb_file
-    import shared.warehouse.load  # noqa: F401
+    import shared.warehouse.load
+    import shared.warehouse.mysql
+    import shared.warehouse.postgres  # noqa: F401
 
     for line in sys.stdin:
         child = os.fork()
