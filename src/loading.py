@@ -45,6 +45,7 @@ def table_of(source: Source, stream: str) -> TableSpec:
         columns=source.columns(stream),
         primary_key=spec.primary_key,
         cursor_field=spec.cursor_field,
+        deleted_field=spec.deleted_field,
     )
 
 

@@ -43,7 +43,9 @@ def plan(stream: Stream, latest: Commit | None, *, ask: Ask, now: datetime, run:
         return replace(resumed, attempt=resumed.attempt + 1)
     incremental = stream.incremental
     if incremental is None or stream.disposition == "replace":
-        return Progress(run, 1, Window(), snapshot=stream.disposition == "replace", moves=False)
+        # Versions of a list that is read whole: what is no longer in it is gone.
+        snapshot = stream.disposition in ("replace", "scd2")
+        return Progress(run, 1, Window(), snapshot=snapshot, moves=False)
     cursor = None if latest is None else latest.draft.cursor
     if incremental.by == "value":
         value = None if ask.full_refresh else cursor

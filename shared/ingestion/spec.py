@@ -131,7 +131,7 @@ class Reconcile(Model):
     without: tuple[str, ...] = ("limit", "cursor")
 
 
-WriteDisposition = Literal["append", "merge", "replace"]
+WriteDisposition = Literal["append", "merge", "replace", "scd2"]
 Compatibility = Literal[
     "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE", "NONE"
 ]
@@ -150,6 +150,7 @@ class Stream(Model):
     single: bool = False
     primary_key: tuple[str, ...] = ()
     cursor_field: str | None = None
+    deleted_field: str | None = None
     write_disposition: WriteDisposition | None = None
     incremental: Incremental | None = None
     pagination: Pagination = Field(default_factory=lambda: SinglePage(type="single_page"))
@@ -190,8 +191,8 @@ class Stream(Model):
     def _consistent(self) -> Stream:
         if self.incremental and not self.cursor_field:
             raise ValueError("`incremental` needs `cursor_field`, the field of a record that it goes by")
-        if self.write_disposition == "merge" and not self.primary_key:
-            raise ValueError("`write_disposition: merge` needs a `primary_key`")
+        if self.write_disposition in ("merge", "scd2") and not self.primary_key:
+            raise ValueError(f"`write_disposition: {self.write_disposition}` needs a `primary_key`")
         if self.nested == "flatten" and self.format != "csv":
             raise ValueError("`nested: flatten` is for `format: csv`; JSON lines keep objects as they are")
         if self.contract is not None and self.columns is not None:
