@@ -195,6 +195,7 @@ class _Loading:
             loaded_at=self.clock.now(),
             stage=stage,
             note=note,
+            at=batch.at,
         )
         applied = self.session.apply(change, step=self.on_step)
         if stage is not None:
@@ -210,6 +211,7 @@ class _Loading:
             declared = self.table.columns
             columns = infer(parts) if declared is None else evolved(declared, batch.commits)
             stage = self.session.stage(load, columns, parts, folder=folder)
+        stage = replace(stage, snapshot=batch.snapshot)
         self.on_step(Step.STAGED)
         self._counted(stage, parts)
         self.on_step(Step.COUNTED)
