@@ -200,7 +200,7 @@ class Offset(_Style):
 
     The offset moves by what arrived, not by what was asked for, so an API that caps `limit` loses nothing. The end is
     an empty page, with `stop: short` a page of fewer than `limit`, or with `total` the API's count (an empty page
-    before it is stepped over).
+    before it is stepped over; a count below what has arrived contradicts itself, and the answer is asked for anew).
     """
 
     type: Literal["offset"] = "offset"
@@ -221,11 +221,15 @@ class Offset(_Style):
         return _put(request, self.place, self.offset_param, 0 if offset is None else int(offset))
 
     def check(self, page: Page) -> None:
-        _count(page, self.total)
+        total, arrived = _count(page, self.total), len(page.records)
+        if self.total and arrived and self._offset(page) + arrived > total:
+            raise ValueError(
+                f"{self.total} is {total}, but {self._offset(page) + arrived} or more have arrived"
+            )
 
     def next(self, page: Page) -> Request | None:
         arrived = len(page.records)
-        offset = int(_get(page.request, self.place, self.offset_param) or 0) + (arrived or self.limit)
+        offset = self._offset(page) + (arrived or self.limit)
         if self.total:
             if offset >= _count(page, self.total):
                 return None
@@ -235,6 +239,9 @@ class Offset(_Style):
 
     def token(self, request: Request) -> str:
         return _name(request, self.place, self.offset_param)
+
+    def _offset(self, page: Page) -> int:
+        return int(_get(page.request, self.place, self.offset_param) or 0)
 
 
 class PageNumber(_Style):
@@ -262,11 +269,12 @@ class PageNumber(_Style):
         return _put(request, self.place, self.page_param, self.first_page if number is None else int(number))
 
     def check(self, page: Page) -> None:
-        _count(page, self.total_pages)
+        total = _count(page, self.total_pages)
+        if self.total_pages and page.records and self._number(page) >= self.first_page + total:
+            raise ValueError(f"{self.total_pages} is {total}, but page {self._number(page)} has records")
 
     def next(self, page: Page) -> Request | None:
-        given = _get(page.request, self.place, self.page_param)
-        number = (self.first_page if given is None else int(given)) + 1
+        number = self._number(page) + 1
         arrived = len(page.records)
         if self.total_pages:
             if number >= self.first_page + _count(page, self.total_pages):
@@ -277,6 +285,10 @@ class PageNumber(_Style):
 
     def token(self, request: Request) -> str:
         return _name(request, self.place, self.page_param)
+
+    def _number(self, page: Page) -> int:
+        given = _get(page.request, self.place, self.page_param)
+        return self.first_page if given is None else int(given)
 
 
 class SinglePage(_Style):

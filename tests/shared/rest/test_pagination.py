@@ -135,6 +135,29 @@ def test_every_style_reads_every_record_once(name: str, records: list[int], size
     assert records == read
 
 
+@pytest.mark.parametrize(
+    ("style", "params", "total"),
+    [
+        (Offset(total="n"), {"offset": 0}, 0),
+        (Offset(total="n"), {"offset": 0}, 1),
+        (Offset(total="n"), {"offset": 100}, 101),
+        (PageNumber(total_pages="n"), {"page": 1}, 0),
+        (PageNumber(total_pages="n"), {"page": 3}, 2),
+        (PageNumber(total_pages="n", first=0), {"page": 2}, 2),
+    ],
+)
+def test_a_count_below_what_has_arrived_is_no_end(
+    style: Pagination, params: dict[str, int], total: int
+) -> None:
+    asked = Request(BASE, params=tuple((name, str(value)) for name, value in params.items()))
+    shape = style.shape("data")
+
+    with pytest.raises(IncompleteBody, match=r"more have arrived|has records"):
+        shape.parse(asked, Response(200, body=b'{"n":%d,"data":[1,2]}' % total))
+    for body in (b'{"n":%d,"data":[1,2]}' % (total + 102), b'{"n":0,"data":[]}'):
+        shape.parse(asked, Response(200, body=body))
+
+
 @given(asked=st.integers(1, 50), given_size=st.integers(1, 20), total=st.booleans(), count=st.integers(0, 80))
 def test_an_api_that_caps_the_page_size_loses_nothing(
     asked: int, given_size: int, total: bool, count: int
