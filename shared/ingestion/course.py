@@ -7,13 +7,13 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import count
 
-from shared.common.errors import Misconfigured, Refused, Transient
-from shared.common.formats import Csv, Format, JsonLines, Nested
+from shared.common.errors import Refused, Transient
+from shared.common.formats import Csv, Format
 from shared.common.masks import Hash, masking
-from shared.contracts.columns import Column
 from shared.contracts.page import PageChecker
 from shared.ingestion.drift import Drift
 from shared.ingestion.drift_mode import Mode
+from shared.ingestion.encoder import encoder_for
 from shared.ingestion.evolution import put_down
 from shared.ingestion.follow import following
 from shared.ingestion.lane import Course
@@ -72,6 +72,8 @@ class Assembly:
             course=lambda run: self.course(run, landing, next(numbers)),
             plan=begin,
             afresh=begin,
+            doubles=session.ask.anything and stream.disposition == "append",
+            bounded=incremental is not None and incremental.since is not None,
             by_value=incremental is not None and incremental.by == "value",
             lanes=min(lanes, session.source.spec.rate_limit.concurrency),
             monotonic=session.tools.clock.monotonic,
@@ -79,7 +81,8 @@ class Assembly:
             count=self.count,
             limited=session.limited,
             over=session.stop,
-            max_rejected=stream.max_rejected,
+            stopped=session.tools.stop,
+            max_rejected=stream.rejected_limit,
             evolves=Mode.EVOLVE in (stream.contract_mode.columns, stream.contract_mode.data_type),
             propose=self.propose,
             contract=None if contract is None else contract.digest,
@@ -171,6 +174,7 @@ class Assembly:
             encoder=encoder_for(stream, source.columns(self.name)),
             keyed=bool(stream.primary_key),
             times=_times(stream),
+            cursor_field=stream.cursor_field,
             complete=complete if steps else None,
             mask=self.mask(),
             drift=self.drift(head),
@@ -236,19 +240,6 @@ class Assembly:
             return None
         said = answer.headers.get(stream.reconcile.header.lower(), "")
         return int(said) if said.isdecimal() else None
-
-
-def encoder_for(stream: Stream, columns: tuple[Column, ...] | None) -> Format:
-    """How the stream's records are written. A CSV file has the columns of the contract, in their order."""
-    if stream.format == "jsonl":
-        return JsonLines()
-    if columns is None:
-        raise Misconfigured(
-            "format csv needs to know the columns",
-            hint="give the stream a `contract` or `columns`, or take jsonl",
-        )
-    nested = Nested.FLATTEN if stream.nested == "flatten" else Nested.JSON
-    return Csv(tuple(column.name for column in columns), nested)
 
 
 def _times(stream: Stream) -> TimeFormat | None:

@@ -46,6 +46,7 @@ class Update:
     rows: int = 0
     rejected: int = 0
     outside: int = 0
+    repeated: int = 0
     pages: int = 0
     finished: list[tuple[int, Value]] = field(default_factory=list)
     found: Found = field(default_factory=Found)
@@ -148,6 +149,7 @@ class Lane:
                 )
             self.update.pages += 1
             self.update.outside += sifted.outside
+            self.update.repeated += sifted.repeated
         if sifted.rows and sifted.encoder is not None:
             self._open(sifted.encoder).write(sifted.chunk, sifted.rows)
             self.update.rows += sifted.rows
@@ -159,7 +161,8 @@ class Lane:
         if sifted.found is not None:
             self.update.found.add(sifted.found)
         self.course.progress(self.update)
-        self._seen = sifted.seen
+        # The next page is another parent's: its keys may be the same and mean other rows.
+        self._seen = Seen() if step.after is not None and step.after.request is None else sifted.seen
         last = greatest(position.last, sifted.last)
         edge = None if self._edge is None else self._edge.digests
         return replace(position, spot=step.after or Spot(), last=last, edge=edge)
@@ -168,7 +171,13 @@ class Lane:
         """The part at hand; a new one where the rows to come have other columns."""
         if self._part is not None and encoder != self._encoder:
             part, self._part = self._part, None
-            self.update.parts.append(part.close())
+            try:
+                self.update.parts.append(part.close())
+            except BaseException:
+                # As in `flush`: without the rows the spots after them must not be published.
+                self.update = Update()
+                self.abort()
+                raise
         if self._part is None:
             self._part, self._encoder = self.course.part(), encoder
             self._part.write(encoder.header(), 0)

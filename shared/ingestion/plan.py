@@ -6,7 +6,7 @@ Pure: the last commit, what was asked for, and the time go in; a Progress comes 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.common.errors import Misconfigured
 from shared.common.instants import format_instant, parse_instant
@@ -14,6 +14,9 @@ from shared.ingestion.progress import Progress, Value
 from shared.ingestion.spec import Stream
 from shared.ingestion.window import Window
 from shared.landing.commit import Commit
+
+MOST_WINDOWS = 100_000
+"""Windows of one run: thirty years by the hour are a quarter of a million, by the day eleven thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,31 @@ def plan(stream: Stream, latest: Commit | None, *, ask: Ask, now: datetime, run:
     since = ask.since
     if since is None:
         since = incremental.start if at is None or ask.full_refresh else at - incremental.look_back
-    until = ask.until or incremental.format.floor(now - incremental.lag)
-    contiguous = at is None or since is None or since <= at
-    return Progress(run, 1, Window(since, until), incremental.window, moves=contiguous)
+    # Beyond the lag nothing is stable yet; a cursor in the future would skip all that is still to come.
+    newest = incremental.format.floor(now - incremental.lag)
+    until = newest if ask.until is None else min(ask.until, newest)
+    whole = Window(since, until)
+    _bounded(whole, incremental.window)
+    return Progress(run, 1, whole, incremental.window, moves=_contiguous(since, at, incremental.start))
+
+
+def _contiguous(since: datetime | None, cursor: datetime | None, start: datetime | None) -> bool:
+    """Whether nothing lies between what has landed and `since`: only then may the cursor move over it."""
+    landed = cursor or start
+    return since is None or (landed is not None and since <= landed)
+
+
+def _bounded(whole: Window, step: timedelta | None) -> None:
+    """Refuse more windows than a run can keep in mind."""
+    if step is None or whole.since is None or whole.until is None:
+        return
+    count = (whole.until - whole.since) / step
+    if count > MOST_WINDOWS:
+        raise Misconfigured(
+            f"the range from {format_instant(whole.since)} to {format_instant(whole.until)} has {count:,.0f} windows"
+            f" of {step}",
+            hint=f"choose a longer incremental.window, so that there are at most {MOST_WINDOWS:,}",
+        )
 
 
 def cursor_after(progress: Progress, windows: list[Window], *, before: Value, by_value: bool) -> Value:

@@ -189,4 +189,6 @@ def greatest(one: Value, other: Value) -> Value:
         return one
     if isinstance(one, str) != isinstance(other, str):
         one, other = str(one), str(other)
+    if isinstance(one, str) and isinstance(other, str) and one.isdecimal() and other.isdecimal():
+        return max(one, other, key=int)  # "10" comes after "9"
     return max(one, other)

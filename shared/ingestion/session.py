@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
 from functools import partial
 
 from shared.common.errors import Refused, unknown
@@ -108,20 +109,35 @@ class Session:
     def fetcher(self, client: Client, stream: Stream, warn: Callable[[str], None]) -> Fetch:
         """Fetches pages of a stream on the session's threads; what the stream ignores becomes None, with a warning."""
         shape = stream.pagination.shape(stream.records, single=stream.single)
+        lag = math.inf if stream.incremental is None else stream.incremental.lag.total_seconds()
 
         def fetch(request: Request) -> Page | None:
             try:
-                return client.page(request, shape)
+                page = client.page(request, shape)
+                if self._behind(page) > lag:
+                    warn("the API's clock is behind ours by more than `lag`: raise it, or rows are missed")
+                return page
             except Refused as error:
                 if not stream.ignores(error.status, error.kind):
                     raise
-                warn(error.kind or f"status {error.status}")
+                warn(f"nothing there: {error.kind or error.status}")
                 return None
 
         def submit(request: Request) -> Future[Page | None]:
             return self.pool.submit(fetch, request)
 
         return submit
+
+    def _behind(self, page: Page) -> float:
+        """Seconds by which the API's clock is behind ours, by its Date header; 0 where it has none."""
+        said = page.response.headers.get("date", "")
+        try:
+            theirs = parsedate_to_datetime(said)
+        except ValueError:
+            return 0.0
+        if theirs.tzinfo is None:
+            return 0.0
+        return (self.tools.clock.now() - theirs).total_seconds()
 
     def report(self, name: str) -> list[StreamReport]:
         """Run one of the source's reports."""

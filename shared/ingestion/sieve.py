@@ -7,7 +7,7 @@ own digits, escapes and key order are what lands.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from shared.common.errors import Misconfigured
 from shared.common.formats import Format
 from shared.common.instants import parse_instant
 from shared.contracts.page import PageChecker, PageVerdict, newest
@@ -94,6 +95,7 @@ class Sieve:
     encoder: Format
     keyed: bool
     times: TimeFormat | None
+    cursor_field: str | None = None
     complete: Callable[[bytes], bytes | None] | None = None
     mask: Callable[[bytes], bytes] | None = None
     drift: Drift | None = None
@@ -116,7 +118,7 @@ class Sieve:
             records = [include(record, included) for record in records]
         if self.complete is not None:
             records = [whole for record in records if (whole := self.complete(record)) is not None]
-        treated = self._checked(records)
+        treated = self._timed(self._checked(records), records, window)
         verdict = treated.verdict
         accepted: Raws = verdict.accepted
         kept, cursors, outside = self._inside(verdict, window)
@@ -154,13 +156,41 @@ class Sieve:
             found.because(faults)
         return Treated(verdict, found=found)
 
+    def _timed(self, treated: Treated, records: Raws, window: Window) -> Treated:
+        """With the records rejected whose cursor is no time: no window could tell whether they belong to it."""
+        verdict = treated.verdict
+        if self.times is None or not verdict.cursors or self._all_inside(verdict.cursors, window):
+            return treated
+        bad = {place for place, cursor in enumerate(verdict.cursors) if not is_time(cursor, self.times)}
+        if not bad:
+            return treated
+        refused = {index for index, _ in verdict.rejected}
+        places = [index for index in range(len(records)) if index not in refused]
+        fault = Fault("/" + (self.cursor_field or "").replace(".", "/"), "cursor", "the value is no time")
+        good = [place for place in range(len(places)) if place not in bad]
+        found = treated.found or Found()
+        for _ in bad:
+            found.because((fault,))
+        rejected = sorted([*verdict.rejected, *((places[place], (fault,)) for place in bad)])
+        timed = PageVerdict(
+            accepted=[verdict.accepted[place] for place in good],
+            rejected=tuple(rejected),
+            keys=[verdict.keys[place] for place in good] if verdict.keys else verdict.keys,
+            cursors=[verdict.cursors[place] for place in good],
+        )
+        return replace(treated, verdict=timed, found=found)
+
     def _inside(
         self, verdict: PageVerdict, window: Window
     ) -> tuple[list[tuple[int, Any]], Sequence[Any], int]:
         """The rows that belong to the window, as (place, key and version), and their cursors."""
         count, cursors = len(verdict.accepted), verdict.cursors
-        keys = verdict.keys if self.keyed else [None] * count
-        pairs = list(enumerate(zip(keys, cursors, strict=True) if cursors else keys))
+        keys = _told_apart(verdict.keys) if self.keyed else [None] * count
+        # Without a cursor a record's own text is its version: a change between two pages must not be lost.
+        versions = cursors or [
+            blake2b(bytes(one), digest_size=8).digest() for one in verdict.accepted if self.keyed
+        ]
+        pairs = list(enumerate(zip(keys, versions, strict=True) if versions else keys))
         if self.times is None or not cursors or self._all_inside(cursors, window):
             return pairs, cursors, 0
         times = self.times
@@ -237,6 +267,21 @@ def include(record: bytes, fields: Mapping[str, Any]) -> bytes:
 def replace_field(record: bytes, name: str, value: bytes) -> bytes:
     """A record with the JSON text of one top-level field replaced."""
     return msgspec.json.encode({**_fields.decode(record), name: msgspec.Raw(value)})
+
+
+def _told_apart(keys: Sequence[Any]) -> Sequence[Any]:
+    """Keys that Python takes for equal and JSON does not (1, 1.0 and true) as their texts."""
+    kinds = {type(key) for key in keys}
+    return keys if kinds <= {str} or kinds <= {int} else [repr(key) for key in keys]
+
+
+def is_time(cursor: Any, form: TimeFormat) -> bool:
+    """Whether a cursor value can be read as a point in time, or is absent."""
+    try:
+        instant(cursor, form)
+    except (Misconfigured, ValueError, OverflowError, OSError):
+        return False
+    return True
 
 
 def instant(cursor: Any, form: TimeFormat | None) -> datetime | None:

@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from shared.common.documents import Document, read_yaml
 from shared.common.errors import Misconfigured, unknown
+from shared.common.places import Problems
+from shared.common.redaction import looks_secret
 from shared.contracts.columns import Column
 from shared.contracts.contract import Contract
 from shared.contracts.flat import flat_columns
 from shared.contracts.masked import masked
+from shared.ingestion.agreement import check_agreement, place_in
 from shared.ingestion.spec import SourceSpec, Stream
 from shared.ingestion.sql_spec import SqlSpec
 
@@ -77,14 +80,15 @@ def load_source(
     `--set` on the command line does. Raises `Misconfigured` with all faults of the file.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_bytes()
     except OSError as error:
         raise Misconfigured(
             f"cannot read {file}: {error.strerror}", hint="sluice sources lists the known ones"
         ) from None
     document = read_yaml(text, file=str(file))
     data = _filled(document.data, settings or {}, document)
-    changes = changes or {}
+    # What is no mapping is told as that: nobody who says `--set` is at fault there.
+    changes = changes or {} if isinstance(data, dict) else {}
     for path, value in changes.items():
         data = _changed(_spelled_out(data, path.split(".")), path.split("."), value, path)
     spec, sql = _parsed(Document(data, document.positions, document.file))
@@ -94,11 +98,7 @@ def load_source(
         if (c := _contract(name, s, spec, file, document)) is not None
     }
     source = Source(spec, str(file), contracts, _hooks(spec, file, document), sql)
-    for name in contracts:
-        try:
-            source.landed(name)
-        except Misconfigured as error:  # a mask that names no field would let its values through
-            raise error.at(file=document.where("streams", name, "mask")) from None
+    check_agreement(source, document)
     return replace(source, checks=_checks(source, file, document))
 
 
@@ -112,6 +112,13 @@ def _filled(value: Any, settings: Mapping[str, str], document: Document, path: t
         case str():
 
             def setting(match: re.Match[str]) -> str:
+                if looks_secret(match["name"]):
+                    # Parameters and bodies are part of a commit's `resume`; a secret must never be in a file.
+                    raise document.error(
+                        f"{match['name']} looks like a secret, which cannot be put into a text",
+                        *path,
+                        hint="name it in `auth` (api_key goes into a header or the query), where it is never written",
+                    )
                 found = settings.get(match["name"]) or match["default"]
                 if found is None:
                     raise document.error(
@@ -169,9 +176,13 @@ def _contract(name: str, stream: Stream, spec: SourceSpec, file: Path, document:
     """The contract of a stream: `columns`, `contract` (inline or a file), or the file of its name in `contracts`."""
     subject = f"{spec.source}.{name}"
     if stream.columns is not None:
-        return Contract.from_columns(stream.columns, name=subject)
+        return _columns(name, stream.columns, subject, document)
     if isinstance(stream.contract, dict):
-        return Contract.from_schema(stream.contract, name=subject)
+        try:
+            return Contract.from_schema(stream.contract, name=subject)
+        except Misconfigured as error:
+            place = document.where("streams", name, "contract")
+            raise error.at(file=place) from None
     if stream.contract is not None:
         path = file.parent / stream.contract
         if not path.is_file():
@@ -181,6 +192,24 @@ def _contract(name: str, stream: Stream, spec: SourceSpec, file: Path, document:
         return None
     path = file.parent / spec.contracts / f"{name}.json"
     return _read_contract(path, subject) if path.is_file() else None
+
+
+def _columns(stream: str, columns: dict[str, Any], subject: str, document: Document) -> Contract:
+    """The contract of the shorthand; what is wrong with a column is told with its line."""
+    try:
+        return Contract.from_columns(columns, name=subject)
+    except Misconfigured as error:
+        whole = error
+    problems = Problems(document.file)
+    for column, written in columns.items():
+        try:
+            Contract.from_columns({column: written})
+        except Misconfigured as error:
+            at = place_in(document, stream, "columns", column)
+            for line in error.message.splitlines():
+                problems.add(at, f"streams.{stream}.{line}")
+    problems.check()
+    raise whole.at(file=document.where("streams", stream, "columns"))
 
 
 def _read_contract(path: Path, subject: str) -> Contract:
@@ -203,7 +232,7 @@ def _checks(source: Source, file: Path, document: Document) -> dict[str, tuple[E
         inline = spec.streams[name].checks if name in spec.streams else ()
         checks = read_checks(document, inline, ("streams", name, CHECKS), columns=known)
         if name in files:
-            text = files[name].read_text(encoding="utf-8")
+            text = files[name].read_bytes()
             checks += read_check_file(read_yaml(text, file=str(files[name])), columns=known)
         found[name] = checks
     return found

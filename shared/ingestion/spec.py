@@ -19,7 +19,6 @@ from pydantic import (
     model_validator,
 )
 
-from shared.common.errors import unknown
 from shared.common.instants import parse_duration, parse_instant
 from shared.common.masks import Mask
 from shared.contracts.contract import Contract
@@ -68,7 +67,7 @@ class Incremental(Model):
     format: TimeFormat = TimeFormat.RFC3339
     lag: Duration = timedelta(seconds=60)
     look_back: Duration = timedelta(0)
-    window: Duration | None = None
+    window: Annotated[Duration, Field(gt=timedelta(0))] | None = None
     concurrency: int = Field(default=1, ge=1, le=64)
     ascending: bool = True
 
@@ -217,6 +216,16 @@ class Stream(Model):
         return "append" if self.incremental else "replace"
 
     @property
+    def rejected_limit(self) -> float:
+        """The share of records that may break the contract: as written; else none of a snapshot, half of other rows.
+
+        A snapshot replaces the table, so every record that it lacks would vanish from there.
+        """
+        if self.max_rejected is not None:
+            return self.max_rejected
+        return 0.0 if self.disposition == "replace" else 0.5
+
+    @property
     def file_format(self) -> str:
         return self.format + (".gz" if self.compression == "gzip" else "")
 
@@ -285,6 +294,7 @@ Report = Annotated[DatedFiles | Job, Field(discriminator="type")]
 class SourceSpec(Model):
     """A source: where it is, how to sign in, how fast to go, and what it has."""
 
+    type: Literal["rest"] = "rest"
     source: Name
     base_url: str
     description: str = ""
@@ -320,21 +330,7 @@ class SourceSpec(Model):
         return {**data, "streams": joined}
 
     @model_validator(mode="after")
-    def _references(self) -> SourceSpec:
-        for name, stream in self.streams.items():
-            parent = stream.parent
-            if parent is None:
-                if stream.placeholders():
-                    raise ValueError(f"streams.{name}.path has {{…}} but the stream has no `parent`")
-                continue
-            if parent.stream not in self.streams:
-                raise ValueError(unknown("parent stream", parent.stream, self.streams, stream=name).__str__())
-            if self.streams[parent.stream].parent is not None:
-                raise ValueError(
-                    f"streams.{name}.parent: {parent.stream} has a parent itself; use `each` instead"
-                )
-            if parent.changed_only and self.streams[parent.stream].incremental is None:
-                raise ValueError(f"streams.{name}.parent.changed_only: {parent.stream} is not incremental")
+    def _something_to_do(self) -> SourceSpec:
         if not self.streams and not self.reports:
             raise ValueError("a source needs `streams` or `reports`")
         return self

@@ -26,6 +26,9 @@ from shared.landing.log import CommitLog
 Status = Literal["done", "unfinished", "failed", "superseded", "skipped"]
 
 
+#: So many rows of a neighbouring window are nothing unusual, where an API's bounds are coarse.
+MANY = 5
+
 _NOT_SAID = frozenset({"error", "seconds", "live_rows", "live_pages"})
 
 
@@ -53,6 +56,8 @@ class StreamReport:
     retries: int = 0
     expected: int | None = None
     retry_after: float | None = None
+    outside: int = 0
+    repeated: int = 0
     trimmed: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     undeclared: list[str] = field(default_factory=list)
@@ -79,6 +84,8 @@ class Passage:
     course: Callable[[StreamRun], Course]
     plan: Callable[[Commit | None], Progress]
     by_value: bool
+    bounded: bool
+    doubles: bool
     lanes: int
     monotonic: Callable[[], float]
     calls: Callable[[], tuple[int, int]]
@@ -86,6 +93,7 @@ class Passage:
     afresh: Callable[[], Progress]
     limited: Callable[[], bool]
     over: Callable[[], bool]
+    stopped: Callable[[], bool]
     max_rejected: float | None
     contract: str | None
     file_format: str
@@ -119,6 +127,10 @@ class StreamRun:
         report = self.report
         try:
             self.head = self.passage.log.latest()
+            if self.head is not None and self.passage.doubles:
+                report.warnings.append(
+                    "rows that had landed before land a second time: this stream is appended to"
+                )
             self._begin(self.passage.plan(self.head))
             try:
                 self._work()
@@ -140,7 +152,8 @@ class StreamRun:
             report.status, report.error = "failed", last_words(error)
         report.cursor = None if self.head is None else self.head.draft.cursor
         self._tell_drift()
-        report.warnings += [f"nothing there: {what} ({times} times)" for what, times in self._warned.items()]
+        self._tell_outside()
+        report.warnings += [f"{what} ({times} times)" for what, times in self._warned.items()]
         report.seconds = self.passage.monotonic() - self._began
         report.api_calls, report.retries = self.passage.calls()
         return report
@@ -148,9 +161,14 @@ class StreamRun:
     def _failed(self, error: SluiceError) -> None:
         """That the time of this run is over, or a wait goes beyond it, is no failure: somebody calls again."""
         report, passage = self.report, self.passage
-        passing = isinstance(error, Transient)
         wait = error.retry_after if isinstance(error, Transient) else None
-        if passing and (passage.over() or (wait is not None and passage.limited())):
+        # A run that had its time and got no page is a failure: else a dead API would be asked for ever, untold.
+        over = (
+            passage.stopped()
+            or (passage.over() and report.pages > 0)
+            or (wait is not None and passage.limited())
+        )
+        if isinstance(error, Transient) and over:
             report.status, report.retry_after = "unfinished", wait or None
             report.warnings.append(error.message)
         else:
@@ -174,6 +192,15 @@ class StreamRun:
                 report.contract_version = self.passage.propose(found.evolved)
             except SluiceError as error:  # the data is safe; only the note for its authors is missing
                 report.warnings.append(f"the evolved contract could not be put down: {error.message}")
+
+    def _tell_outside(self) -> None:
+        """Warn when all rows lie outside of what was asked for: then `format` or `cursor_field` may be wrong."""
+        report = self.report
+        if report.outside > MANY and not report.rows and not report.rejected and self.passage.bounded:
+            report.warnings.append(
+                f"all {report.outside:,} rows that came lie outside of the window that was asked for, and were dropped:"
+                " compare `incremental` (format, bounds) and `cursor_field` with what the API sends"
+            )
 
     def _forgotten(self, error: Refused) -> bool:
         """Whether a snapshot that an earlier run began cannot go on, because the API no longer knows its page."""
@@ -312,6 +339,8 @@ class StreamRun:
         report.parts += len(draft.parts)
         report.bytes += sum(part.bytes for part in draft.parts)
         report.pages += sum(update.pages for update in updates)
+        report.outside += sum(update.outside for update in updates)
+        report.repeated += sum(update.repeated for update in updates)
         report.commits += 1
         report.cursor = draft.cursor
         with self._inbox:

@@ -118,7 +118,8 @@ class Retry(Document):
                 told,
             )
         if delay > left and told is None:
-            return GiveUp(f"{reason}, and the time is used up after {attempt} attempts", False, delay)
+            # Only what the API says about when to come back is worth telling; our own backoff is not.
+            return GiveUp(f"{reason}, and the time is used up after {attempt} attempts")
         return Wait(min(delay, left), reason)
 
     def _told(self, outcome: Response | Exception, now: datetime) -> float | None:

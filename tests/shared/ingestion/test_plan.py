@@ -77,6 +77,23 @@ def test_a_back_fill_before_the_cursor_leaves_the_cursor() -> None:
     )
 
 
+def test_a_first_run_from_a_later_time_on_leaves_the_cursor_at_nothing() -> None:
+    progress = plan(stream(), None, ask=Ask(since=NOW - DAY), now=NOW, run="r").finished(0)
+
+    assert cursor_after(progress, progress.windows(), before=None, by_value=False) is None
+
+
+def test_a_range_that_reaches_into_the_future_ends_a_moment_before_now() -> None:
+    progress = plan(stream(), None, ask=Ask(until=NOW + 99 * DAY), now=NOW, run="r")
+
+    assert progress.whole.until == NOW - timedelta(seconds=60)
+
+
+def test_more_windows_than_anybody_needs_are_refused() -> None:
+    with pytest.raises(Misconfigured, match="windows"):
+        plan(stream(incremental={"window": "10s"}), None, ask=Ask(), now=NOW + 20 * DAY, run="r")
+
+
 def test_a_range_behind_a_gap_does_not_move_the_cursor_over_the_gap() -> None:
     ask = Ask(since=NOW - DAY)
     progress = plan(stream(), committed(cursor="2024-03-08T00:00:00Z"), ask=ask, now=NOW, run="r").finished(0)

@@ -70,3 +70,7 @@ def test_an_empty_range_has_no_windows() -> None:
 
 def test_the_greatest_of_nothing_and_a_value_is_the_value() -> None:
     assert (greatest(None, 3), greatest("b", "a"), greatest(2, 10)) == (3, "b", 10)
+
+
+def test_texts_that_are_numbers_are_compared_as_numbers() -> None:
+    assert greatest("9", "10") == "10"

@@ -592,3 +592,104 @@ def test_a_stop_ends_a_wait_and_keeps_what_is_whole(bench: Bench) -> None:
     assert report.streams["orders"].status == "unfinished"
     assert bench.clock.monotonic() < 6
     assert bench.ids() == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_record_whose_cursor_is_no_time_is_quarantined_and_stops_nobody(bench: Bench) -> None:
+    text = SOURCE.replace("updated_at: timestamp", "updated_at: json")
+    bad = [{"id": 7, "updated_at": "yesterday"}, {"id": 8, "updated_at": 1e300}, {"id": 9, "updated_at": ""}]
+    bench.api.before = lambda _: answer(
+        {"has_more": False, "next": None, "data": [*orders(2), *bad, *orders(4)[3:]]}
+    )
+    report = bench.run(bench.source(text))
+    (part,) = bench.commits()[-1].draft.rejected_parts
+
+    assert report.failed == {}
+    assert bench.ids() == [0, 1, 3]
+    assert [line["reasons"][0]["pointer"] for line in bench.lines(part)] == ["/updated_at"] * 3
+
+
+def test_a_record_that_changes_between_two_pages_is_not_lost_where_there_is_no_cursor(bench: Bench) -> None:
+    text = SOURCE.replace("    cursor_field: updated_at\n", "").replace(
+        '    incremental: {since: from, until: to, start: "2024-03-01"}\n', ""
+    )
+    old, new = orders(2), [{**orders(2)[1], "total": 99.0}, *orders(3)[2:]]
+    answers = iter(
+        [
+            answer({"has_more": True, "next": "/v1/orders?cursor=2", "data": old}),
+            answer({"has_more": False, "next": None, "data": new}),
+        ]
+    )
+    bench.api.before = lambda _: next(answers)
+    bench.run(bench.source(text))
+
+    assert [(row["id"], row["total"]) for row in bench.rows()] == [(0, 0.0), (1, 0.25), (1, 99.0), (2, 0.5)]
+
+
+def test_children_with_the_same_keys_under_different_parents_all_land(bench: Bench) -> None:
+    bench.api.lists["/orders"] = orders(3)
+    bench.api.lists |= {f"/orders/{i}/notes": [{"id": "same"}] for i in range(3)}
+    bench.run(bench.source(CHILDREN), streams=["notes"])
+
+    assert [row["order_id"] for row in bench.rows("notes")] == [0, 1, 2]
+
+
+def test_keys_that_are_equal_in_python_and_not_in_json_are_told_apart(bench: Bench) -> None:
+    text = SOURCE.replace("      id: integer\n", "      id: json\n")
+    rows = [{"id": key, "updated_at": "2024-03-02T00:00:00Z"} for key in (1, 1.0, True, "1")]
+    bench.api.before = lambda _: answer({"has_more": False, "next": None, "data": rows})
+    bench.run(bench.source(text))
+
+    assert len(bench.rows()) == 4
+
+
+def test_a_snapshot_with_bad_records_replaces_nothing(bench: Bench) -> None:
+    text = SOURCE.replace("    cursor_field: updated_at\n", "").replace(
+        '    incremental: {since: from, until: to, start: "2024-03-01"}\n', "    write_disposition: replace\n"
+    )
+    bench.api.lists["/orders"] = [*orders(9), {"id": "x", "updated_at": "2024-03-02T00:00:00Z"}]
+    report = bench.run(bench.source(text))
+
+    assert isinstance(report.failed["orders"], Violation)
+    assert all(commit.draft.resume is not None for commit in bench.commits())
+
+
+def test_when_most_records_break_the_contract_the_run_fails_and_the_cursor_stays(bench: Bench) -> None:
+    bench.api.lists["/orders"] = [{**order, "id": f"x{order['id']}"} for order in orders(6)]
+    report = bench.run()
+
+    assert isinstance(report.failed["orders"], Violation)
+    assert bench.commits() == []
+
+
+def test_rows_that_all_lie_outside_of_the_window_are_told(bench: Bench) -> None:
+    early = [{"id": i, "updated_at": "2020-01-01T00:00:00Z"} for i in range(9)]
+    bench.api.before = lambda _: answer({"has_more": False, "next": None, "data": early})
+    report = bench.run()
+
+    assert report.streams["orders"].outside == 9
+    assert "all 9 rows that came lie outside" in report.streams["orders"].warnings[0]
+
+
+def test_an_api_whose_clock_is_behind_is_told(bench: Bench) -> None:
+    late = "Sun, 10 Mar 2024 11:50:00 GMT"
+    bench.api.before = lambda _: answer({"has_more": False, "next": None, "data": []}, date=late)
+    report = bench.run()
+
+    assert "clock is behind ours" in report.streams["orders"].warnings[0]
+
+
+def test_a_dead_api_is_a_failure_also_where_the_time_is_short(bench: Bench) -> None:
+    bench.api.before = lambda _: Transient("connection refused")
+    bench.deadline = Deadline(bench.clock, 0.001)
+    report = bench.run()
+
+    assert isinstance(report.failed["orders"], Transient)
+
+
+def test_a_stream_that_is_appended_to_tells_that_rows_land_again(bench: Bench) -> None:
+    bench.api.lists["/orders"] = orders(2)
+    source = bench.source(streams__orders__write_disposition="append")
+    bench.run(source)
+    report = bench.run(source, ask=Ask(full_refresh=True))
+
+    assert "land a second time" in report.streams["orders"].warnings[0]

@@ -136,6 +136,33 @@ def test_a_contract_file_that_is_missing_is_named_with_the_line(tmp_path: Path) 
     assert "there is no file a.json" in said
 
 
+def test_wrong_columns_are_named_with_their_lines(tmp_path: Path) -> None:
+    """All of them, also those of the defaults."""
+    said = refusal(
+        tmp_path, SOURCE.replace("      id: integer", "      id: int").replace("type: number", "type: numbr")
+    )
+
+    assert 'source.yml:16:11 streams.orders.columns.id.type: unknown value "int"' in said
+    assert 'source.yml:18:14 streams.orders.columns.total.type: unknown value "numbr"' in said
+    inherited = "defaults: {columns: {id: strng}}\nstreams: {a: {path: /a}}\n"
+    assert "source.yml:3:26" in refusal(tmp_path, f"source: acme\nbase_url: https://x.test\n{inherited}")
+
+
+@pytest.mark.parametrize("text", ["- source: acme\n", "acme\n"])
+def test_a_file_that_is_no_mapping_is_told_as_that(tmp_path: Path, text: str) -> None:
+    """Also where values are changed from outside: who reads it has set nothing."""
+    (tmp_path / "source.yml").write_text(text)
+    with pytest.raises(Misconfigured, match=r"source.yml:1:1 expected a mapping"):
+        load_source(tmp_path / "source.yml", changes={"retry.attempts": "1"})
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_file_that_is_not_utf8_is_refused_with_the_place(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "source.yml").write_bytes(f"# caf\u00e9\n{SOURCE}".encode(encoding))
+    with pytest.raises(Misconfigured, match=r"source.yml:1:\d+ is not UTF-8 text; save the file as UTF-8"):
+        load_source(tmp_path / "source.yml")
+
+
 def test_a_hook_that_is_missing_is_refused_with_the_ones_that_are_there(tmp_path: Path) -> None:
     (tmp_path / "hooks.py").write_text("def tidy(record):\n    return record\n")
 
@@ -202,3 +229,9 @@ def test_reading_a_source_without_checks_does_not_import_what_reads_them(tmp_pat
         cwd=Path(__file__).parents[3],
         check=True,
     )
+
+
+def test_a_secret_in_a_text_is_refused_because_texts_are_written_into_commits(tmp_path: Path) -> None:
+    text = SOURCE.replace("params: {limit: 3}", "params: {limit: 3, token: '${ACME_TOKEN}'}")
+
+    assert "ACME_TOKEN looks like a secret" in refusal(tmp_path, text)
