@@ -20,7 +20,13 @@ from shared.rest.message import Page, Request
 
 REMEMBERED = 32
 MAX_EMPTY = 1000
-MAX_SAME = 10
+
+MAX_SAME = 2
+"""Times that a page of records may come again. Once happens to a list that is ordered by the newest first, when exactly
+a page of new records arrives between two requests; twice in a row, to the byte, under three cursors, does not."""
+
+MAX_UNIFORM = 10
+"""The same for a page whose records are all alike, as a list of plain values or of records without a key may have."""
 
 
 class PageLoop(Violation):
@@ -31,8 +37,9 @@ class LoopGuard:
     """Is shown every request of one walk over a list, the first one too, and refuses one that was there before.
 
     `max_empty` bounds how many empty pages may follow one another, and `MAX_SAME` how many pages with the same records
-    (an API that does not know the page parameter answers with its first page for ever). `state()` and `restored()`
-    carry the guard through a commit's `resume`, so that a circle is noticed across invocations as well.
+    (an API that does not know the page parameter answers with its first page for ever). `same` is how often the last
+    page shown has come again, 0 for a new one. `state()` and `restored()` carry the guard through a commit's `resume`,
+    so that a circle is noticed across invocations as well.
     """
 
     def __init__(self, *, stream: str = "", max_empty: int = MAX_EMPTY, recent: Iterable[bytes] = ()) -> None:
@@ -43,8 +50,9 @@ class LoopGuard:
         self._power = 1
         self._steps = 0
         self._empty = 0
-        self._same = 0
         self._mark = b""
+        self._twin = b""
+        self.same = 0
         self.seen = 0
 
     def see(self, request: Request, *, page: Page | None = None, token: str = "") -> None:
@@ -70,13 +78,12 @@ class LoopGuard:
 
     def _watch(self, page: Page, request: Request) -> None:
         mark = _mark(page)
-        self._same = self._same + 1 if mark and mark == self._mark else 0
+        self._compare(page, mark)
         self._empty = 0 if mark else self._empty + 1
-        self._mark = mark
         if self._empty > self._max_empty:
             problem = f"{self._empty} empty pages followed one another, and each promised more"
-        elif self._same >= MAX_SAME:
-            problem = f"{self._same + 1} pages with the same records followed one another"
+        elif self.same >= MAX_UNIFORM or (self.same >= MAX_SAME and not _uniform(page)):
+            problem = f"{self.same + 1} pages with the same {len(page.records)} records followed one another"
         else:
             return
         raise PageLoop(
@@ -86,6 +93,15 @@ class LoopGuard:
             url=Redactor().url(request.full_url()),
         )
 
+    def _compare(self, page: Page, mark: bytes) -> None:
+        """Count how often the page has come again: the first time by its mark, then to the last byte."""
+        if not mark or mark != self._mark:
+            self._mark, self._twin, self.same = mark, b"", 0
+            return
+        twin = _whole(page)
+        self.same = 1 if self._twin and twin != self._twin else self.same + 1
+        self._twin = twin
+
     def state(self) -> dict[str, Any]:
         """A small JSON document from which `restored` makes an equal guard (but for the oldest recent requests)."""
         return {
@@ -94,6 +110,9 @@ class LoopGuard:
             "steps": self._steps,
             "empty": self._empty,
             "seen": self.seen,
+            "same": self.same,
+            "mark": self._mark.hex(),
+            "twin": self._twin.hex(),
             "recent": [digest.hex() for digest in list(self._recent)[-4:]],
         }
 
@@ -108,6 +127,8 @@ class LoopGuard:
         guard._kept = bytes.fromhex(state["kept"])
         guard._power, guard._steps = state["power"], state["steps"]
         guard._empty, guard.seen = state["empty"], state["seen"]
+        guard.same = state.get("same", 0)
+        guard._mark, guard._twin = (bytes.fromhex(state.get(name, "")) for name in ("mark", "twin"))
         return guard
 
 
@@ -117,12 +138,20 @@ def _digest(request: Request) -> bytes:
 
 
 def _mark(page: Page) -> bytes:
-    """Tells pages apart well enough by their size, first and last record; empty for an empty page."""
+    """What a page looks like: number and size of its records, the first and the last; empty for an empty page."""
     if not page.records:
         return b""
     mark = blake2b(page.records[0], digest_size=12)
-    mark.update(page.records[-1] + len(page.records).to_bytes(4, "big"))
+    mark.update(page.records[-1] + b"%d %d" % (len(page.records), sum(map(len, page.records))))
     return mark.digest()
+
+
+def _whole(page: Page) -> bytes:
+    return blake2b(b"\n".join(page.records), digest_size=12).digest()
+
+
+def _uniform(page: Page) -> bool:
+    return page.records.count(page.records[0]) == len(page.records)
 
 
 def _name(request: Request) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.rest.loop import MAX_SAME, REMEMBERED, LoopGuard, PageLoop
+from shared.rest.loop import MAX_SAME, MAX_UNIFORM, REMEMBERED, LoopGuard, PageLoop
 from shared.rest.message import Page, Request, Response
 
 BASE = "https://api.test/things"
@@ -85,11 +85,69 @@ def test_empty_pages_without_end_are_refused() -> None:
         guard.see(request(4), page=Page(request(3), Response(200), ()))
 
 
-def test_an_api_that_ignores_the_page_parameter_is_noticed() -> None:
-    same = Page(request(0), Response(200), (b'{"id":1}', b'{"id":2}'))
+def answered(number: int, *records: bytes) -> Page:
+    return Page(request(number), Response(200), records)
 
-    with pytest.raises(PageLoop, match=f"{MAX_SAME + 1} pages with the same records"):
+
+def shown(guard: LoopGuard, pages: Iterable[Page]) -> int:
+    """How many pages it took until the guard refused."""
+    for count, page in enumerate(pages, 1):
+        try:
+            guard.see(request(f"after {guard.seen}"), page=page)
+        except PageLoop:
+            return count
+    return 0
+
+
+def test_an_api_that_ignores_the_page_parameter_is_noticed() -> None:
+    same = answered(0, b'{"id":1}', b'{"id":2}')
+
+    with pytest.raises(PageLoop, match=f"{MAX_SAME + 1} pages with the same 2 records"):
         show(LoopGuard(), range(100), page=same)
+
+
+def test_how_often_a_page_came_again_is_told() -> None:
+    guard = LoopGuard()
+    told = []
+    for number, first in enumerate((b"1", b"1", b"2", b"3", b"3")):
+        guard.see(request(number), page=answered(number, first, b"x"))
+        told.append(guard.same)
+
+    assert [0, 1, 0, 0, 1] == told
+
+
+@given(stop=st.integers(1, MAX_SAME), records=st.sampled_from([(b"1", b"2"), (b"1", b"1")]))
+def test_equal_pages_are_counted_across_a_resume(stop: int, records: tuple[bytes, ...]) -> None:
+    """Else every run would land some copies more."""
+    whole = shown(LoopGuard(), (answered(number, *records) for number in range(50)))
+    guard = LoopGuard()
+    assert shown(guard, (answered(number, *records) for number in range(stop))) == 0
+    resumed = LoopGuard.restored(json.loads(json.dumps(guard.state())))
+
+    assert stop + shown(resumed, (answered(number, *records) for number in range(50))) == whole
+
+
+def test_a_state_of_an_earlier_version_is_read() -> None:
+    guard = LoopGuard()
+    guard.see(request(0))
+    state = {name: value for name, value in guard.state().items() if name not in ("same", "mark", "twin")}
+
+    assert LoopGuard.restored(state).seen == 1
+
+
+def test_pages_that_differ_in_the_middle_only_are_not_the_same() -> None:
+    pages = (answered(number, b"0", b"%04d" % number, b"0") for number in range(50))
+
+    assert shown(LoopGuard(), pages) == 0
+
+
+@given(st.lists(st.sampled_from([b"0", b"1"]), min_size=1, max_size=5))
+def test_a_list_of_nothing_but_equal_records_may_be_a_few_pages_long(records: list[bytes]) -> None:
+    """A list of plain values has no keys, and its pages may well be alike; three full pages of them are no chance."""
+    uniform = len(set(records)) == 1
+    limit = MAX_UNIFORM if uniform else MAX_SAME
+
+    assert limit + 1 == shown(LoopGuard(), (answered(number, *records) for number in range(100)))
 
 
 def test_a_page_that_comes_twice_is_no_circle() -> None:
