@@ -94,9 +94,8 @@ class TableShape:
             "type": "object",
             "properties": properties,
             "required": list(properties),
+            KEY: list(self.key),
         }
-        if self.key:
-            schema[KEY] = list(self.key)
         return Contract.from_schema(schema, name=name)
 
 
