@@ -8,6 +8,7 @@ else is an error that says who must act (`Refused`, `Transient`, `Violation`, `M
 from __future__ import annotations
 
 import copy
+import logging
 import math
 import random as chance
 from collections.abc import Callable, Generator, Iterator
@@ -23,14 +24,16 @@ from shared.rest.address import AddressRefused, Guard
 from shared.rest.auth import ApiKey, Auth, ClientCredentials, NoAuth, RefreshToken, Wallet
 from shared.rest.body import PageShape, head_of
 from shared.rest.download import DownloadResult, fetch
-from shared.rest.limit import Limiter, RateLimit
+from shared.rest.limit import LONG, Limiter, RateLimit
 from shared.rest.message import Page, Pairs, Request, Response
 from shared.rest.refusal import ErrorPaths, Unsuccessful, refused
-from shared.rest.retry import GiveUp, Retry, retry_after
+from shared.rest.retry import GiveUp, Retry, Wait, retry_after
 from shared.rest.tally import Tally
 from shared.rest.transport import Caps, HttpTransport, Stream, Timeout, Transport
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 5
 
@@ -39,7 +42,10 @@ _NEUTRAL = frozenset(("accept", "accept-encoding", "content-type", "if-range", "
 
 
 class Client:
-    """Sends the requests of one source. Build it with `connect`, or here with a transport of your own (a fake)."""
+    """Sends the requests of one source. Build it with `connect`, or here with a transport of your own (a fake).
+
+    `say` is told in one sentence when a wait is long; by default it goes to the log of this process as a warning.
+    """
 
     def __init__(
         self,
@@ -57,22 +63,28 @@ class Client:
         guard: Guard | None = None,
         redactor: Redactor | None = None,
         random: Callable[[], float] = chance.random,
+        say: Callable[[str], None] = _log.warning,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.redactor = redactor or Redactor()
         self.tally = Tally()
-        self.limiter = limit if isinstance(limit, Limiter) else Limiter(limit or RateLimit(), clock)
+        self._retry = retry or Retry()
+        self.limiter = (
+            limit
+            if isinstance(limit, Limiter)
+            else Limiter(limit or RateLimit(), clock, patience=self._retry.budget, say=say)
+        )
         self._auth = auth or NoAuth()
         self._guard = guard or guard_for(base_url, self._auth, redactor=self.redactor)
         self._key_in_query = isinstance(self._auth, ApiKey) and self._auth.place == "query"
         self._transport = transport
         self._clock = clock
         self._wallet = Wallet(secrets, clock, self.redactor)
-        self._retry = retry or Retry()
         self._errors = errors
         self._headers = tuple((name.lower(), value) for name, value in headers)
         self._timeout = timeout or Timeout()
         self._random = random
+        self._say = say
         self._deadline: Deadline | None = None
         self._where: dict[str, object] = {}
 
@@ -163,6 +175,7 @@ class Client:
                 self._give_up(decision, outcome, request, attempt)
             self._all_wait(outcome, request)
             self.tally.add(retries=1, waited=decision.seconds)
+            self._tell(decision, request)
             self._clock.sleep(decision.seconds)
 
     @contextmanager
@@ -268,6 +281,14 @@ class Client:
             told = retry_after(outcome.headers, self._clock.now())
             if told:
                 self.limiter.pause(told)
+
+    def _tell(self, wait: Wait, request: Request) -> None:
+        """A wait that somebody who looks on would take for a standstill."""
+        if wait.seconds >= LONG:
+            place = {**self._where, "url": self._shown(request)}
+            shown = ", ".join(f"{name} {value}" for name, value in place.items())
+            reason = self.redactor.text(wait.reason)
+            self._say(f"{reason}: asking again in {wait.seconds:.0f} s [{shown}]")
 
     def _give_up(
         self, decision: GiveUp, outcome: Response | Transient, request: Request, attempt: int

@@ -2,13 +2,15 @@
 
 One `Limiter` is shared by all streams of a source. It slows down before the limit is hit: when the API says that few
 requests remain, those are spread over the time until it counts anew; when none remains, all wait for that moment.
+What headers say is waited for within bounds only, and a long wait is told: a run must not sleep without a word.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
 from typing import NoReturn
@@ -28,6 +30,22 @@ _FEW = 10
 """… or this many requests, where the API does not name its limit."""
 
 
+BELIEVED = 7200.0
+"""Seconds; a reset further away than this is not believed. Limits of requests count by the hour at most, the rest of
+the time is for clocks that differ; beyond it stand days, other units and mistakes, and whether the API answers all the
+same shows when it is asked."""
+
+LONG = 30.0
+"""Seconds from which on a wait is told …"""
+
+_QUIET = 300.0
+"""… and those until the next one is told."""
+
+_DIGITS = 15
+
+_log = logging.getLogger(__name__)
+
+
 class RateLimit(Document):
     """At most `requests` in any window of `per` seconds, and at most `concurrency` under way at once.
 
@@ -40,11 +58,25 @@ class RateLimit(Document):
 
 
 class Limiter:
-    """The places and moments of a source's requests; safe to share between threads."""
+    """The places and moments of a source's requests; safe to share between threads.
 
-    def __init__(self, limit: RateLimit, clock: Clock) -> None:
+    `patience` bounds, in seconds, every wait that the API's headers ask for, but not those of the source's own `limit`.
+    `say` is told in one sentence when a wait is long.
+    """
+
+    def __init__(
+        self,
+        limit: RateLimit,
+        clock: Clock,
+        *,
+        patience: float = math.inf,
+        say: Callable[[str], None] = _log.warning,
+    ) -> None:
         self.limit = limit
         self._clock = clock
+        self._patience = patience
+        self._say = say
+        self._quiet = -math.inf
         self._places = BoundedSemaphore(limit.concurrency)
         self._lock = Lock()
         self._window: deque[float] = deque(maxlen=limit.requests or 1)
@@ -59,7 +91,8 @@ class Limiter:
     def slot(self, *, remaining: float = math.inf) -> Iterator[float]:
         """Wait for a place and a moment, and hold the place; yields the seconds that were waited for the moment.
 
-        Raises `Transient` with `retry_after` when the moment lies behind `remaining` seconds.
+        Raises `Transient` with `retry_after` when the moment lies behind `remaining` seconds, or when the API's headers
+        ask for more patience than there is.
         """
         if not self._places.acquire(timeout=None if math.isinf(remaining) else max(0.0, remaining)):
             raise Transient("no place among the requests under way became free in time", retry_after=1.0)
@@ -67,6 +100,7 @@ class Limiter:
             wait = self._reserve(remaining)
             try:
                 if wait > 0:
+                    self._tell(wait)
                     self._clock.sleep(wait)
                 yield wait
             finally:
@@ -79,15 +113,15 @@ class Limiter:
         """Learn from the answer's rate-limit headers."""
         headers = response.headers
         remaining = headers.get("x-ratelimit-remaining") or headers.get("ratelimit-remaining") or ""
-        if not remaining.isdecimal():
+        if not _is_count(remaining):
             return
         seconds = reset_after(headers, self._clock.now())
-        if seconds is None:
+        if seconds is None or seconds > BELIEVED:
             return
         allowed = headers.get("x-ratelimit-limit") or headers.get("ratelimit-limit") or ""
         reset = self._clock.monotonic() + seconds
         with self._lock:
-            self._few = max(_FEW, int(allowed) * _LOW) if allowed.isdecimal() else _FEW
+            self._few = max(_FEW, int(allowed) * _LOW) if _is_count(allowed) else _FEW
             if reset <= self._reset + 1.0 and self._clock.monotonic() < self._reset:
                 # The same window: answers overtake one another, so the smaller number is the newer one.
                 self._left = min(self._left, int(remaining))
@@ -105,9 +139,16 @@ class Limiter:
         """Take the next moment at which a request may go; returns the seconds until then."""
         with self._lock:
             now = self._clock.monotonic()
-            moment = max(now, self._paused, self._by_window(now), self._by_headers(now))
+            told = max(self._paused, self._by_headers(now))
+            moment = max(now, told, self._by_window(now))
             if moment - now > remaining:
-                self._refuse(moment - now)
+                _refuse(moment - now, "which is behind the deadline")
+            if told - now > self._patience:
+                _refuse(
+                    told - now,
+                    f"which is longer than this source is waited for ({self._patience:.0f} s)",
+                    hint="call again then, or raise `retry.budget` in the source's document",
+                )
             if self.limit.requests is not None:
                 self._window.append(moment)
             self._left -= 1
@@ -128,10 +169,27 @@ class Limiter:
             return self._reset
         if self._left > self._few:
             return now
-        return min(max(now, self._paced) + (self._reset - now) / (self._left + 1), self._reset)
+        spread = max(now, self._paced) + (self._reset - now) / (self._left + 1)
+        return min(spread, self._reset, now + self._patience)
 
-    def _refuse(self, wait: float) -> NoReturn:
-        raise Transient(
-            f"the rate limit allows the next request in {wait:.0f} s, which is behind the deadline",
-            retry_after=wait,
-        )
+    def _tell(self, wait: float) -> None:
+        if wait < LONG:
+            return
+        with self._lock:
+            now = self._clock.monotonic()
+            if now < self._quiet:
+                return
+            self._quiet = now + _QUIET
+        self._say(f"the rate limit allows the next request in {wait:.0f} s: waiting")
+
+
+def _is_count(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _DIGITS
+
+
+def _refuse(wait: float, why: str, *, hint: str = "") -> NoReturn:
+    raise Transient(
+        f"the rate limit allows the next request in {wait:.0f} s, {why}",
+        hint=hint,
+        retry_after=wait,
+    )

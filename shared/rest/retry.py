@@ -28,6 +28,9 @@ from shared.rest.message import Response
 THROTTLED = (429, 503)
 """The statuses whose answer may say when to come back."""
 
+FURTHEST = 86_400.0
+"""Seconds; a wait that the API asks for and that is longer counts as this: it may be asked again after a day."""
+
 _EPOCH = 10**9
 """A reset value from here on is a point in time, below it a number of seconds: 10**9 seconds are 31 years."""
 
@@ -137,7 +140,7 @@ def retry_after(headers: Mapping[str, str], now: datetime, *, throttled: bool = 
 
     An answer that is not `throttled` (a 503) must say that nothing remains; a 429 means it unless it says otherwise.
 
-    None when the answer does not say, or says what nobody can read. Never negative.
+    None when the answer does not say, or says what nobody can read. Never negative, nor beyond `FURTHEST`.
     """
     said = headers.get("retry-after", "").strip()
     if said:
@@ -145,22 +148,25 @@ def retry_after(headers: Mapping[str, str], now: datetime, *, throttled: bool = 
         if seconds is None:
             seconds = _until(said, now)
         if seconds is not None:
-            return max(0.0, seconds)
+            return min(max(0.0, seconds), FURTHEST)
     remaining = _number(headers.get("x-ratelimit-remaining") or headers.get("ratelimit-remaining") or "")
     exhausted = throttled if remaining is None else remaining <= 0
     return reset_after(headers, now) if exhausted else None
 
 
 def reset_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds until X-RateLimit-Reset (or RateLimit-Reset): Unix seconds or milliseconds, or a number of seconds."""
+    """Seconds until X-RateLimit-Reset (or RateLimit-Reset): Unix seconds or milliseconds, or a number of seconds.
+
+    At most `FURTHEST`; None when there is no such header, or not with a number.
+    """
     value = _number(headers.get("x-ratelimit-reset") or headers.get("ratelimit-reset") or "")
     if value is None or value < 0:
         return None
     if value < _EPOCH:
-        return value
+        return min(value, FURTHEST)
     if value > _EPOCH * 100:
         value /= 1000
-    return max(0.0, value - now.timestamp())
+    return min(max(0.0, value - now.timestamp()), FURTHEST)
 
 
 def _number(text: str) -> float | None:

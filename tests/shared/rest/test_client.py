@@ -244,6 +244,39 @@ def test_a_limit_beyond_the_deadline_is_not_waited_for() -> None:
     assert [] == clock.slept
 
 
+def test_no_header_of_a_success_lets_a_run_sleep_for_ever() -> None:
+    clock = FakeClock()
+    never = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(10**30)}
+    client, _ = build([answer({}, **never)] * 3, clock)
+    for _ in range(3):
+        client.send(client.request("/x"))
+
+    assert [] == clock.slept
+
+
+def test_a_limit_beyond_the_budget_for_retries_is_not_waited_for() -> None:
+    clock = FakeClock()
+    soon = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "3000"}
+    client, transport = build([answer({}, **soon)], clock, retry=Retry(budget=600.0))
+    client.send(client.request("/x"))
+
+    with pytest.raises(Transient, match="next request in 3000 s") as caught:
+        client.send(client.request("/x"))
+
+    assert (3000, 1, []) == (caught.value.retry_after, len(transport.requests), clock.slept)
+    assert "retry.budget" in str(caught.value)
+
+
+def test_a_long_wait_is_told_with_its_reason() -> None:
+    said: list[str] = []
+    busy = [answer(status=429, **{"retry-after": seconds}) for seconds in ("5", "100")]
+    client, _ = build([*busy, answer({})], say=said.append, random=lambda: 0.0)
+
+    client.scoped(stream="plans").send(client.request("/x"))
+
+    assert ["status 429: asking again in 100 s [stream plans, url https://api.test/v1/x]"] == said
+
+
 def test_downloads_of_other_hosts_do_not_use_up_the_limit() -> None:
     clock = FakeClock()
     client, _ = build([answer(body=b"abc")] * 3, clock, limit=RateLimit(requests=1, per=60))

@@ -142,6 +142,80 @@ def test_a_place_that_stays_taken_is_an_error() -> None:
         pytest.fail("it was let through")
 
 
+@pytest.mark.parametrize("reset", [3 * 3600, 10**30, 10**300])
+@pytest.mark.parametrize("remaining", [0, 3])
+def test_a_reset_that_is_far_away_is_not_believed(reset: int, remaining: int) -> None:
+    """The answer that says so is a success: whether more is allowed shows when it is asked for."""
+    limiter = Limiter(RateLimit(), FakeClock())
+    limiter.observe(told(remaining, reset))
+
+    for _ in range(5):
+        with limiter.slot() as waited:
+            assert 0 == waited
+
+
+def test_a_reset_beyond_the_patience_is_left_to_the_caller() -> None:
+    clock = FakeClock()
+    limiter = Limiter(RateLimit(), clock, patience=300)
+    limiter.observe(told(0, 301))
+
+    with (
+        pytest.raises(Transient, match=r"next request in 301 s.*longer than.*300 s") as caught,
+        limiter.slot(),
+    ):
+        pytest.fail("it was let through")
+
+    assert 301 == caught.value.retry_after
+    clock.advance(1)
+    with limiter.slot() as waited:
+        assert 300 == waited
+
+
+def test_while_requests_remain_none_waits_beyond_the_patience() -> None:
+    clock = FakeClock()
+    limiter = Limiter(RateLimit(), clock, patience=300)
+    limiter.observe(told(2, 3600))
+
+    for _ in range(2):
+        with limiter.slot() as waited:
+            assert 300 == waited
+
+
+def test_the_sources_own_limit_is_waited_for_however_long() -> None:
+    limiter = Limiter(RateLimit(requests=1, per=1000), FakeClock(), patience=300)
+    waits = []
+    for _ in range(2):
+        with limiter.slot() as waited:
+            waits.append(waited)
+
+    assert [0, 1000] == waits
+
+
+def test_a_long_wait_is_told_once_in_a_while() -> None:
+    clock, said = FakeClock(), list[str]()
+    limiter = Limiter(RateLimit(requests=1, per=29), clock, say=said.append)
+    for _ in range(3):
+        with limiter.slot():
+            pass
+    assert [] == said
+
+    limiter = Limiter(RateLimit(requests=1, per=100), clock, say=said.append)
+    for _ in range(6):
+        with limiter.slot():
+            pass
+
+    assert ["the rate limit allows the next request in 100 s: waiting"] * 2 == said
+
+
+@pytest.mark.parametrize("name", ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"])
+def test_a_header_of_thousands_of_digits_changes_nothing(name: str) -> None:
+    limiter = Limiter(RateLimit(), FakeClock())
+    limiter.observe(Response(200, {**told(50, 60).headers, name: "9" * 5000}))
+
+    with limiter.slot() as waited:
+        assert 0 == waited
+
+
 @pytest.mark.parametrize(
     "headers",
     [

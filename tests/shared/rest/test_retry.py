@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shared.common.errors import Refused, Transient
 from shared.rest.body import IncompleteBody
 from shared.rest.message import Response
-from shared.rest.retry import GiveUp, Retry, Wait, reset_after, retry_after
+from shared.rest.retry import FURTHEST, GiveUp, Retry, Wait, reset_after, retry_after
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -106,6 +106,14 @@ def test_a_wait_longer_than_what_is_left_is_left_to_the_caller() -> None:
         assert (False, 120.0) == (decision.final, decision.retry_after)
 
 
+def test_no_wait_is_told_that_nobody_can_read() -> None:
+    decision = Retry().decide(1, Response(429, {"retry-after": "1e308"}), spent=0)
+
+    assert isinstance(decision, GiveUp)
+    assert "asks to wait 86400 s of which 300 s are left" in decision.reason
+    assert decision.retry_after == FURTHEST == 86_400
+
+
 def test_an_error_may_say_itself_when_to_come_back() -> None:
     decision = Retry().decide(1, Transient("later", retry_after=9), spent=0, random=lambda: 0.0)
 
@@ -122,6 +130,9 @@ def test_an_error_may_say_itself_when_to_come_back() -> None:
         ({"retry-after": "Fri, 20 Nov 2026 12:00:30 GMT"}, 30.0),
         ({"retry-after": "Friday, 20-Nov-26 12:00:30 GMT"}, 30.0),
         ({"retry-after": "Fri, 20 Nov 2026 11:00:00 GMT"}, 0.0),
+        ({"retry-after": "1e308"}, FURTHEST),
+        ({"retry-after": "Fri, 20 Nov 9026 12:00:30 GMT"}, FURTHEST),
+        ({"x-ratelimit-reset": "9" * 200}, FURTHEST),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "nan"}, None),
         ({"retry-after": ""}, None),
