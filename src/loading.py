@@ -177,6 +177,7 @@ class Loads:
         self._waiting: list[Future[None]] = []
         self._open: ExitStack | None = None
         self._positions: dict[str, int] = {}
+        self._runs: dict[str, str] = {}
 
     def __enter__(self) -> Loads:
         return self
@@ -226,10 +227,13 @@ class Loads:
 
     def _hold(self) -> None:
         """Open the warehouse for this load and those behind it, and see where all streams stand in it."""
+        from shared.warehouse.ledger import runs
+
         if self._open is None:
             with ExitStack() as stack:
                 stack.enter_context(self._place.warehouse.held())
                 self._positions = self._place.warehouse.positions(self._source.name)
+                self._runs = runs(self._place.warehouse, self._source.name, self._positions)
                 self._open = stack.pop_all()
 
     def _let_go(self) -> None:
@@ -245,13 +249,17 @@ class Loads:
     def _nothing(self, stream: str) -> LoadReport | None:
         """The report of a load with nothing to do, found without asking the warehouse."""
         from shared.landing.log import CommitLog
+        from shared.warehouse.ledger import astray
         from shared.warehouse.load import LoadReport
 
         position = self._positions.get(stream, 0)
-        head = CommitLog(self._place.store, self._source.name, stream, self._place.clock).latest()
+        log = CommitLog(self._place.store, self._source.name, stream, self._place.clock)
+        head = log.latest()
         if head is not None and head.sequence != position:
             return None
         table = table_of(self._source, stream)
+        if wrong := astray(log, table.source, stream, position, self._runs.get(stream, ""), head=head):
+            raise wrong
         return LoadReport(
             table.source, table.stream, table.name, from_sequence=position, to_sequence=position
         )

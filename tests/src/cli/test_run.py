@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import time
@@ -324,3 +325,21 @@ def _wait(ready: Callable[[], bool], process: subprocess.Popen[str]) -> None:
             raise AssertionError(process.communicate())
         time.sleep(0.01)
     raise AssertionError("it never came so far")
+
+
+def test_a_lost_landing_zone_is_told_by_run_and_status(
+    call: Call, place: Path, last_line: Callable[[str], Any]
+) -> None:
+    """What lands into an empty place would pass for loaded, because the ledger counts further."""
+    assert 0 == call("run", "shop").exit_code
+    shutil.rmtree(place / ".sluice/landing")
+
+    empty, done, after = call("status"), call("run", "shop"), call("status", "--json")
+
+    assert (4, 4, 4) == (empty.exit_code, done.exit_code, after.exit_code)
+    assert "another landing zone" in done.output
+    assert "LANDING_URL" in done.output
+    assert "another log" in empty.output
+    one = last_line(after.stdout)["streams"][0]
+    assert one["lag"] is None
+    assert "another landing zone" in one["astray"]
