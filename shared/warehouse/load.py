@@ -17,13 +17,13 @@ from typing import Any, Literal, Protocol
 
 from shared.common.errors import SluiceError, Violation
 from shared.common.ports import Clock, ObjectStore
+from shared.contracts.columns import Column
 from shared.landing.commit import Commit
 from shared.warehouse.batches import BYTES, Batch, batches
 from shared.warehouse.drift import evolved
 from shared.warehouse.fetch import fetch, workplace
 from shared.warehouse.gate import Gate, OpenGate, withdrawn
 from shared.warehouse.infer import infer
-from shared.warehouse.ledger import same_log
 from shared.warehouse.ports import (
     Applied,
     Change,
@@ -52,7 +52,7 @@ class Log(Protocol):
 @dataclass(frozen=True, slots=True)
 class LoadReport:
     """What a load did. `rows` were staged; of them `inserted` are new in the table and `updated` took an older one's
-    place (the others were late or double). `waiting` commits belong to a snapshot that is not
+    place (the others were late or double); `deleted` keys are gone. `waiting` commits belong to a snapshot that is not
     whole yet, or were left to the next load. `notes` say what was not as usual: rows that a person released, or had
     landed anew.
     """
@@ -64,6 +64,7 @@ class LoadReport:
     rows: int = 0
     inserted: int = 0
     updated: int = 0
+    deleted: int = 0
     commits: int = 0
     loads: int = 0
     from_sequence: int = 0
@@ -98,21 +99,20 @@ def load(
     was done after each load. When another loader applied the commits first, this one ends with the status `superseded`
     and has done nothing.
 
-    Raises `Violation` when the ledger is about another log (see `ledger`), or parts are missing or altered, do not fit
-    the columns, do not hold the rows that the commit counted, or do not pass the gate (for the last two the stage is
-    kept); `Misconfigured`, `Transient` and `Refused` as the warehouse has it. The final table is then as it was after
-    the last load that is in the ledger.
+    Raises `Violation` when parts are missing or altered, do not fit the columns, do not hold the rows that the commit
+    counted, or do not pass the gate (for the last two the stage is kept); `Misconfigured`, `Transient` and `Refused` as
+    the warehouse has it. The final table is then as it was after the last load that is in the ledger.
     """
     began = clock.monotonic()
     try:
         with warehouse.session(table) as session:
-            run = _Loading(store, session, table, gate or OpenGate(), load_id, clock, on_step)
             position = session.position()
             report = LoadReport(
                 table.source, table.stream, table.name, from_sequence=position, to_sequence=position
             )
-            same_log(log, session, table, position)
             commits = list(log.since(position))
+            columns = None if table.columns is None else evolved(table.columns, commits)
+            run = _Loading(store, session, table, columns, gate or OpenGate(), load_id, clock, on_step)
             session.sweep()
             for batch in run.batches(log, commits, position, batch_bytes) if commits else ():
                 if stop():
@@ -147,6 +147,7 @@ def _added(report: LoadReport, batch: Batch, done: _Done, seconds: float) -> Loa
         rows=report.rows + sum(commit.draft.rows for commit in batch.commits),
         inserted=report.inserted + applied.inserted,
         updated=report.updated + applied.updated,
+        deleted=report.deleted + applied.deleted,
         commits=report.commits + batch.after - batch.before,
         loads=report.loads + 1,
         to_sequence=batch.after,
@@ -160,6 +161,7 @@ class _Loading:
     store: ObjectStore
     session: Session
     table: TableSpec
+    columns: tuple[Column, ...] | None
     gate: Gate
     load_id: Callable[[], str]
     clock: Clock
@@ -211,8 +213,7 @@ class _Loading:
         with workplace(self.store.scratch()) as folder:
             parts = fetch(self.store, batch.commits, folder=folder)
             self.on_step(Step.VERIFIED)
-            declared = self.table.columns
-            columns = infer(parts) if declared is None else evolved(declared, batch.commits)
+            columns = infer(parts) if self.columns is None else self.columns
             stage = self.session.stage(load, columns, parts, folder=folder)
         stage = replace(stage, snapshot=batch.snapshot)
         self.on_step(Step.STAGED)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 class Standing:
     """A stream's last commit, and how far the warehouse is behind it.
 
-    `rows` and `rejected` are those of the last run, `age` is in seconds. `lag` counts commits and `lag_rows` their
+    `rows`, `rejected`, `trimmed` (records that landed without some values), their `reasons`, and the fields that are
+    `undeclared` or `evolved` are those of the last run; `age` is in seconds. `lag` counts commits and `lag_rows` their
     rows; both are None when the warehouse cannot say.
     """
 
@@ -37,11 +39,13 @@ class Standing:
     age: float | None = None
     rows: int = 0
     rejected: int = 0
+    trimmed: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    undeclared: tuple[str, ...] = ()
+    evolved: tuple[str, ...] = ()
     unfinished: bool = False
     lag: int | None = None
     lag_rows: int | None = None
-    astray: str = ""
-    """Why the warehouse was loaded from another landing zone than this one, where it was."""
 
 
 @verb(
@@ -67,53 +71,39 @@ def status(context: click.Context, source: str | None) -> None:
     errors: list[SluiceError] = []
     for name in [source] if source else source_files():
         try:
-            found.extend(_standings(place, name, screen, errors))
+            found.extend(_standings(place, name, screen))
         except SluiceError as error:
             if source:
                 raise
             errors.append(error.at(source=name))
-    shown = [one for one in found if one.sequence or one.astray or source]
+    shown = [one for one in found if one.sequence or source]
     rows = [_row(one) for one in shown]
     head = ("stream", "commit", "age", "rows", "rejected", "lag", "cursor", "")
     screen.say(
         table(rows, head=head, right=[1, 2, 3, 4, 5]) if rows else "nothing has landed yet: sluice run SOURCE"
     )
+    for one in shown:
+        for what in _drift(one):
+            screen.say(f"{one.source}.{one.stream}: {what}")
     for failed in errors:
         screen.fail(failed)
     screen.answer({"streams": [asdict(one) for one in found], "errors": [str(error) for error in errors]})
     context.exit(exit_code(errors, others=found))
 
 
-def _standings(place: Workplace, name: str, screen: Screen, errors: list[SluiceError]) -> Iterator[Standing]:
-    from shared.warehouse.ledger import runs
+def _standings(place: Workplace, name: str, screen: Screen) -> Iterator[Standing]:
     from src.loading import landed_streams
 
     source = place.source(name)
     landed = landed_streams(place.store, name)
     streams = list(dict.fromkeys([*source.spec.streams, *landed]))
-    known = dict[str, str]()
     try:
-        with place.warehouse.held():
-            loaded: dict[str, int] | None = place.warehouse.positions(source.name)
-            known = runs(place.warehouse, source.name, loaded or {})
+        loaded: dict[str, int] | None = place.warehouse.positions(source.name) if landed else {}
     except SluiceError as error:
         screen.fail(error, label="warning: the lag is not known")
         loaded = None
     for stream in streams:
-        one = _standing(place, name, stream, landed=stream in landed, loaded=loaded)
-        wrong = _astray(place, one, (loaded or {}).get(stream, 0), known.get(stream, ""))
-        if wrong is not None:
-            errors.append(wrong)
-            one = replace(one, lag=None, lag_rows=None, astray=wrong.message)
-        yield one
-
-
-def _astray(place: Workplace, one: Standing, position: int, run: str) -> SluiceError | None:
-    from shared.landing.log import CommitLog
-    from shared.warehouse.ledger import astray
-
-    log = CommitLog(place.store, one.source, one.stream, place.clock)
-    return astray(log, one.source, one.stream, position, run)
+        yield _standing(place, name, stream, landed=stream in landed, loaded=loaded)
 
 
 def _standing(
@@ -143,10 +133,34 @@ def _standing(
         age=(place.clock.now() - parse_instant(head.committed_at)).total_seconds(),
         rows=sum(commit.draft.rows for commit in run),
         rejected=sum(commit.draft.rejected for commit in run),
+        trimmed=sum(commit.draft.trimmed for commit in run),
+        reasons=_reasons(run),
+        undeclared=tuple(sorted({name for commit in run for name in commit.draft.undeclared})),
+        evolved=tuple(sorted({name for commit in run for name in commit.draft.evolved})),
         unfinished=draft.resume is not None,
         lag=behind,
         lag_rows=pending,
     )
+
+
+def _reasons(run: list[Commit]) -> dict[str, int]:
+    """Why records of a run did not land as they came, the most frequent first."""
+    total = Counter[str]()
+    for commit in run:
+        total.update(commit.draft.reasons)
+    return dict(total.most_common())
+
+
+def _drift(one: Standing) -> Iterator[str]:
+    """What the records of the last run had that their contract did not promise, in words."""
+    if one.rejected or one.trimmed:
+        reasons = ", ".join(f"{what} ({times:,})" for what, times in list(one.reasons.items())[:5])
+        some = f", {one.trimmed:,} landed without some values" if one.trimmed else ""
+        yield f"{one.rejected:,} rejected{some}: {reasons or 'see the quarantine'}"
+    if one.undeclared:
+        yield f"landed and not loaded: {', '.join(one.undeclared)} (contract_mode: evolve would load them)"
+    if one.evolved:
+        yield f"beyond the contract, and loaded: {', '.join(one.evolved)}"
 
 
 def _of_run(log: CommitLog, head: Commit) -> Iterator[Commit]:
@@ -159,17 +173,10 @@ def _of_run(log: CommitLog, head: Commit) -> Iterator[Commit]:
         commit = log.read(commit.sequence - 1)
 
 
-def _state(one: Standing) -> str:
-    """What is not as usual with a stream, in a word or two."""
-    if one.astray:
-        return "another log"
-    return "unfinished" if one.unfinished else one.kind if one.kind != "data" else ""
-
-
 def _row(one: Standing) -> tuple[str, ...]:
     name = f"{one.source}.{one.stream}"
     if not one.sequence:
-        return (name, "-", "-", "-", "-", "-", "-", "another log" if one.astray else "never run")
+        return (name, "-", "-", "-", "-", "-", "-", "never run")
     lag = "?" if one.lag is None else "0" if not one.lag else f"{one.lag} ({one.lag_rows:,} rows)"
     cursor = one.cursor.get("date", "") if isinstance(one.cursor, dict) else one.cursor
     return (
@@ -180,5 +187,5 @@ def _row(one: Standing) -> tuple[str, ...]:
         f"{one.rejected:,}",
         lag,
         "-" if cursor is None else str(cursor),
-        _state(one),
+        "unfinished" if one.unfinished else one.kind if one.kind != "data" else "",
     )
