@@ -24,6 +24,7 @@ from shared.warehouse.drift import evolved
 from shared.warehouse.fetch import fetch, workplace
 from shared.warehouse.gate import Gate, OpenGate, withdrawn
 from shared.warehouse.infer import infer
+from shared.warehouse.ledger import same_log
 from shared.warehouse.ports import (
     Applied,
     Change,
@@ -99,9 +100,10 @@ def load(
     was done after each load. When another loader applied the commits first, this one ends with the status `superseded`
     and has done nothing.
 
-    Raises `Violation` when parts are missing or altered, do not fit the columns, do not hold the rows that the commit
-    counted, or do not pass the gate (for the last two the stage is kept); `Misconfigured`, `Transient` and `Refused` as
-    the warehouse has it. The final table is then as it was after the last load that is in the ledger.
+    Raises `Violation` when the ledger is about another log (see `ledger`), or parts are missing or altered, do not fit
+    the columns, do not hold the rows that the commit counted, or do not pass the gate (for the last two the stage is
+    kept); `Misconfigured`, `Transient` and `Refused` as the warehouse has it. The final table is then as it was after
+    the last load that is in the ledger.
     """
     began = clock.monotonic()
     try:
@@ -110,6 +112,7 @@ def load(
             report = LoadReport(
                 table.source, table.stream, table.name, from_sequence=position, to_sequence=position
             )
+            same_log(log, session, table, position)
             commits = list(log.since(position))
             columns = None if table.columns is None else evolved(table.columns, commits)
             run = _Loading(store, session, table, columns, gate or OpenGate(), load_id, clock, on_step)

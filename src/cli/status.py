@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,6 +46,8 @@ class Standing:
     unfinished: bool = False
     lag: int | None = None
     lag_rows: int | None = None
+    astray: str = ""
+    """Why the warehouse was loaded from another landing zone than this one, where it was."""
 
 
 @verb(
@@ -71,12 +73,12 @@ def status(context: click.Context, source: str | None) -> None:
     errors: list[SluiceError] = []
     for name in [source] if source else source_files():
         try:
-            found.extend(_standings(place, name, screen))
+            found.extend(_standings(place, name, screen, errors))
         except SluiceError as error:
             if source:
                 raise
             errors.append(error.at(source=name))
-    shown = [one for one in found if one.sequence or source]
+    shown = [one for one in found if one.sequence or one.astray or source]
     rows = [_row(one) for one in shown]
     head = ("stream", "commit", "age", "rows", "rejected", "lag", "cursor", "")
     screen.say(
@@ -91,19 +93,35 @@ def status(context: click.Context, source: str | None) -> None:
     context.exit(exit_code(errors, others=found))
 
 
-def _standings(place: Workplace, name: str, screen: Screen) -> Iterator[Standing]:
+def _standings(place: Workplace, name: str, screen: Screen, errors: list[SluiceError]) -> Iterator[Standing]:
+    from shared.warehouse.ledger import runs
     from src.loading import landed_streams
 
     source = place.source(name)
     landed = landed_streams(place.store, name)
     streams = list(dict.fromkeys([*source.spec.streams, *landed]))
+    known = dict[str, str]()
     try:
-        loaded: dict[str, int] | None = place.warehouse.positions(source.name) if landed else {}
+        loaded: dict[str, int] | None = place.warehouse.positions(source.name)
+        known = runs(place.warehouse, source.name, loaded or {})
     except SluiceError as error:
         screen.fail(error, label="warning: the lag is not known")
         loaded = None
     for stream in streams:
-        yield _standing(place, name, stream, landed=stream in landed, loaded=loaded)
+        one = _standing(place, name, stream, landed=stream in landed, loaded=loaded)
+        wrong = _astray(place, one, (loaded or {}).get(stream, 0), known.get(stream, ""))
+        if wrong is not None:
+            errors.append(wrong)
+            one = replace(one, lag=None, lag_rows=None, astray=wrong.message)
+        yield one
+
+
+def _astray(place: Workplace, one: Standing, position: int, run: str) -> SluiceError | None:
+    from shared.landing.log import CommitLog
+    from shared.warehouse.ledger import astray
+
+    log = CommitLog(place.store, one.source, one.stream, place.clock)
+    return astray(log, one.source, one.stream, position, run)
 
 
 def _standing(
@@ -173,10 +191,17 @@ def _of_run(log: CommitLog, head: Commit) -> Iterator[Commit]:
         commit = log.read(commit.sequence - 1)
 
 
+def _state(one: Standing) -> str:
+    """What is not as usual with a stream, in a word or two."""
+    if one.astray:
+        return "another log"
+    return "unfinished" if one.unfinished else one.kind if one.kind != "data" else ""
+
+
 def _row(one: Standing) -> tuple[str, ...]:
     name = f"{one.source}.{one.stream}"
     if not one.sequence:
-        return (name, "-", "-", "-", "-", "-", "-", "never run")
+        return (name, "-", "-", "-", "-", "-", "-", "another log" if one.astray else "never run")
     lag = "?" if one.lag is None else "0" if not one.lag else f"{one.lag} ({one.lag_rows:,} rows)"
     cursor = one.cursor.get("date", "") if isinstance(one.cursor, dict) else one.cursor
     return (
@@ -187,5 +212,5 @@ def _row(one: Standing) -> tuple[str, ...]:
         f"{one.rejected:,}",
         lag,
         "-" if cursor is None else str(cursor),
-        "unfinished" if one.unfinished else one.kind if one.kind != "data" else "",
+        _state(one),
     )
