@@ -23,6 +23,7 @@ from shared.common.instants import parse_duration, parse_instant
 from shared.common.masks import Mask
 from shared.contracts.contract import Contract
 from shared.ingestion.drift_mode import ContractMode
+from shared.ingestion.source_name import SourceName
 from shared.ingestion.template import placeholders
 from shared.ingestion.window import Bounds, TimeFormat
 from shared.rest.auth import Auth, NoAuth
@@ -295,7 +296,7 @@ class SourceSpec(Model):
     """A source: where it is, how to sign in, how fast to go, and what it has."""
 
     type: Literal["rest"] = "rest"
-    source: Name
+    source: SourceName
     base_url: str
     description: str = ""
     auth: Auth = Field(default_factory=lambda: NoAuth(type="none"))

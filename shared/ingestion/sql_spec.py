@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from shared.common.masks import Mask
+from shared.ingestion.source_name import SourceName
 from shared.ingestion.spec import (
     Compatibility,
     Duration,
@@ -139,7 +140,7 @@ class SqlSpec(Model):
     """A database as a source: where it is, who reads, and which tables."""
 
     type: Literal["sql"]
-    source: Name
+    source: SourceName
     url: str
     auth: SqlAuth | None = None
     description: str = ""

@@ -119,7 +119,7 @@ class DuckDB:
         import duckdb
 
         if self.path != MEMORY:
-            Path(self.path).absolute().parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(Path(self.path).absolute().parent)
         until = self._clock.monotonic() + self._wait
         while True:
             try:
@@ -135,6 +135,8 @@ class DuckDB:
                         file=self.path,
                     ) from error
                 self._clock.sleep(_PAUSE)
+            except duckdb.Error as error:
+                raise _broken(self.path, error) from error
             else:
                 # In the settings of `connect` DuckDB 2.0 passes over this one without a word.
                 methods = "" if self._compact else "dict_fsst"
@@ -142,8 +144,32 @@ class DuckDB:
                 return connection
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(
+            f"the folder of the DuckDB file cannot be made: {error.strerror or error}",
+            hint="WAREHOUSE_URL is duckdb:///file below where you stand, or duckdb:////absolute/file; name a place "
+            "where this user may write",
+            folder=folder,
+            setting="WAREHOUSE_URL",
+        ) from error
+
+
+def _damaged(path: str, error: Exception) -> Violation:
+    return Violation(
+        f"the DuckDB file is damaged: {_first(error)}",
+        hint="restore it from a backup, or move it away and load everything that has landed into a new one: "
+        "sluice load SOURCE",
+        file=path,
+    )
+
+
 def _broken(path: str, error: Exception) -> SluiceError:
     reason = str(error).splitlines()[0]
+    if _is_damage(error):
+        return _damaged(path, error)
     if "not a valid DuckDB" in reason:
         return Misconfigured(
             "the file is no DuckDB database", hint="set WAREHOUSE_URL to another file", file=path
@@ -168,6 +194,18 @@ def translated(path: str) -> Iterator[None]:
         raise Transient(f"DuckDB could not go on: {_first(error)}", file=path) from error
     except (duckdb.ConversionException, duckdb.ConstraintException, duckdb.OutOfRangeException) as error:
         raise Violation(f"DuckDB refused the rows: {_first(error)}", file=path) from error
+    except duckdb.Error as error:
+        if not _is_damage(error):
+            raise
+        raise _damaged(path, error) from error
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether DuckDB does not understand its own file; damage has no class of its own."""
+    import duckdb
+
+    kinds = (duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
+    return type(error) is duckdb.Error or isinstance(error, kinds)
 
 
 def _first(error: Exception) -> str:

@@ -56,11 +56,17 @@ def write_source(root: Path, name: str, *, url: str) -> tuple[Path, Path]:
 
     Raises `Misconfigured` when the name cannot be one, or when anything of that name is already there.
     """
+    from shared.ingestion.source_name import free
+
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise Misconfigured(
             f'"{name}" cannot be the name of a source',
             hint="use lower-case letters, digits and _, begin with a letter: it becomes a folder and a schema",
         )
+    try:
+        free(name)
+    except ValueError as error:
+        raise Misconfigured(str(error)) from None
     if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url):
         raise Misconfigured(
             f'"{url}" is not the URL of an API', hint="write it like https://api.example.com/v1"

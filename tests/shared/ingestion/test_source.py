@@ -63,6 +63,14 @@ def test_what_does_not_fit_together_is_refused(tmp_path: Path, old: str, new: st
     assert said in refusal(tmp_path, SOURCE.replace(old, new))
 
 
+@pytest.mark.parametrize("name", ["information_schema", "pg_catalog", "pg_mine", "main", "temp", "mysql"])
+def test_a_name_that_a_warehouse_keeps_for_itself_is_refused(tmp_path: Path, name: str) -> None:
+    said = refusal(tmp_path, SOURCE.replace("source: acme", f"source: {name}"))
+
+    assert "source.yml:2:9" in said
+    assert f'"{name}" cannot be the name of a source: it becomes a schema of the warehouse' in said
+
+
 def test_defaults_are_put_under_every_stream_and_params_are_joined(tmp_path: Path) -> None:
     text = """
 source: acme

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.common.errors import Misconfigured, Transient
+from shared.common.errors import Misconfigured, Transient, Violation
 from shared.common.fakes import FakeClock
 from shared.landing.folder import FolderStore
 from shared.warehouse.duckdb_file import DuckDB
@@ -33,6 +33,41 @@ def test_waits_for_a_file_that_another_process_has_and_says_so(stream: Stream, d
         other.communicate(b"")
 
     assert 2 <= sum(clock.slept) < 3
+
+
+@pytest.mark.parametrize("place", [100, 4096, 12288])
+def test_a_damaged_file_is_told_as_that(stream: Stream, database: Path, place: int) -> None:
+    stream.commit([{"id": "a"}])
+    stream.load(stream.spec(columns=columns(id="string")))
+    with database.open("r+b") as file:
+        file.seek(place)
+        file.write(b"\xde\xad" * 300)
+
+    with pytest.raises(Violation, match="the DuckDB file is damaged") as caught:
+        stream.load(stream.spec(columns=columns(id="string")))
+
+    assert "backup" in caught.value.hint
+
+
+def test_damage_that_shows_only_while_reading_is_told_as_that(stream: Stream, database: Path) -> None:
+    stream.commit([{"id": f"{number * 7919:x}" * 9} for number in range(60_000)])
+    stream.load(stream.spec(columns=columns(id="string")))
+    with database.open("r+b") as file:
+        file.seek(12288 + 100)
+        file.write(b"\xde\xad" * ((database.stat().st_size - 12288) // 2 - 100))
+
+    with pytest.raises(Violation, match="the DuckDB file is damaged"):
+        stream.rows("min(id)")
+
+
+def test_a_folder_that_cannot_be_made_is_a_setting_that_is_wrong(stream: Stream, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    warehouse = DuckDB(tmp_path / "taken" / "deeper" / "sluice.duckdb", clock=FakeClock())
+
+    with pytest.raises(Misconfigured, match="folder of the DuckDB file cannot be made") as caught:
+        warehouse.positions("recurly") or warehouse.session(stream.spec()).__enter__()
+
+    assert "WAREHOUSE_URL" in caught.value.hint
 
 
 def test_the_file_is_free_again_after_the_last_session(stream: Stream, database: Path) -> None:
@@ -92,7 +127,7 @@ def test_texts_are_compressed_at_length_only_when_asked(
 
 def test_memory_lives_as_long_as_the_warehouse() -> None:
     warehouse = DuckDB(":memory:", clock=FakeClock())
-    spec = Stream.spec.__get__(type("S", (), {"stream": "s"})())()
+    spec = Stream.spec.__get__(type("S", (), {"stream": "s", "source": "s"})())()
     with warehouse.session(spec) as session:
         session.query("CREATE TABLE t AS SELECT 1 AS a")
     with warehouse.session(spec) as session:

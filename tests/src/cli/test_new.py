@@ -44,7 +44,7 @@ def test_nothing_is_overwritten(call: Callable[..., Result], place: Path) -> Non
     assert not (place / "tests").exists()
 
 
-@pytest.mark.parametrize("name", ["Acme", "9lives", "a-b", "../x", "class", ""])
+@pytest.mark.parametrize("name", ["Acme", "9lives", "a-b", "../x", "class", "", "pg_catalog", "main"])
 def test_a_name_that_cannot_be_one_is_refused(call: Callable[..., Result], name: str) -> None:
     """It becomes a folder and a schema."""
     done = call("new", "source", name)
