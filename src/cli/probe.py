@@ -1,27 +1,30 @@
-"""What `sluice check` does: one small request to the source's API, and the reason in plain words when it fails."""
+"""What `sluice check` does: a small request to the source's API, and the reason in plain words when it fails."""
 
 from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from shared.common.errors import Misconfigured, Refused, SluiceError
+import msgspec
+
+from shared.common.errors import Misconfigured, Refused, SluiceError, Transient, unknown
 from shared.rest.body import IncompleteBody
+from src.preflight import secret_names
 
 if TYPE_CHECKING:
+    from shared.common.ports import Clock
     from shared.ingestion.source import Source
-    from shared.ingestion.spec import SourceSpec
     from shared.rest.client import Client
     from shared.rest.message import Request
     from src.workplace import Workplace
 
-ONCE = {"retry.attempts": "1"}
-"""Changes to a source.yml for a check: whoever waits wants to know now."""
+PATIENCE = 15.0
+"""Seconds that the API may ask to wait; else nothing is tried again: whoever waits wants to know now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +43,20 @@ class Finding:
 def probe(place: Workplace, source: Source) -> Finding:
     """Ask once: the source's `check` path, else the first page of its first stream that needs no parent.
 
-    Raises the error with a hint that says what to look at.
+    That stream is asked for its last day, and where nothing is there, for everything. Raises the error with a hint that
+    says what to look at.
     """
     from shared.rest.client import connect
     from shared.rest.transport import Timeout
 
     spec = source.spec
-    stream, request = _question(place, source)
+    stream, request = _question(place, source, narrow=True)
     client = connect(
         spec.base_url,
         clock=place.clock,
         secrets=place.configuration.secrets,
         auth=spec.auth,
-        retry=spec.retry,
+        retry=spec.retry.model_copy(update={"attempts": 1}),
         limit=spec.rate_limit,
         errors=spec.errors,
         headers=tuple(spec.headers.items()),
@@ -60,15 +64,30 @@ def probe(place: Workplace, source: Source) -> Finding:
         redactor=place.redactor,
     )
     try:
-        return _ask(client, source, stream, request)
+        seen = _patiently(place.clock, lambda: _ask(client, source, stream, request))
+        if seen.records == 0:
+            _, request = _question(place, source, narrow=False)
+            seen = _patiently(place.clock, lambda: _ask(client, source, stream, request))
+        return seen
     except SluiceError as error:
         error.at(source=source.name, stream=stream, url=place.redactor.url(request.full_url()))
-        raise explained(error, spec, stream) from error
+        raise explained(error, source, stream) from error
     finally:
         client.close()
 
 
-def _question(place: Workplace, source: Source) -> tuple[str, Request]:
+def _patiently(clock: Clock, ask: Callable[[], Finding]) -> Finding:
+    """Ask; an API that says when to come again (a 429) is asked once more then."""
+    try:
+        return ask()
+    except Transient as error:
+        if error.retry_after is None or error.retry_after > PATIENCE:
+            raise
+        clock.sleep(error.retry_after)
+    return ask()
+
+
+def _question(place: Workplace, source: Source, *, narrow: bool) -> tuple[str, Request]:
     from shared.ingestion.request import absolute, first_request
     from shared.ingestion.spec import DatedFiles
     from shared.ingestion.window import Window
@@ -80,7 +99,9 @@ def _question(place: Workplace, source: Source) -> tuple[str, Request]:
     for name, stream in spec.streams.items():
         if stream.parent is None:
             until = stream.incremental.format.floor(place.clock.now()) if stream.incremental else None
-            since = until - timedelta(days=1) if until else None
+            since = stream.incremental.start if stream.incremental else None
+            if narrow and until:
+                since = until - timedelta(days=1)
             return name, first_request(spec, stream, window=Window(since, until), name=name)
     for report in spec.reports.values():
         if isinstance(report, DatedFiles) and report.dates_path:
@@ -98,22 +119,44 @@ def _ask(client: Client, source: Source, stream: str, request: Request) -> Findi
     if not stream:
         return seen
     spec = source.spec.streams[stream]
-    page = spec.pagination.shape(spec.records).parse(request, response, redactor=client.redactor)
+    shape = spec.pagination.shape(spec.records, single=spec.single)
+    page = shape.parse(request, response, redactor=client.redactor)
+    records: list[bytes] = [bytes(record) for record in page.records]
+    if spec.map is not None:
+        from shared.ingestion.sieve import hook
+
+        mapped = map(hook(source.hooks[spec.map]), records)
+        records = [record for record in mapped if record is not None]
+    _compare(source, stream, records)
     rejected, reason = 0, ""
     if (contract := source.contracts.get(stream)) is not None:
         from shared.contracts.validate import Validator
 
         validator = Validator.for_contract(contract)
-        faults = [found for record in page.records if (found := validator.check(record))]
+        faults = [found for record in records if (found := validator.check(record))]
         rejected = len(faults)
         reason = f"{faults[0][0].pointer}: {faults[0][0].message}" if faults else ""
-    return Finding(seen.url, seen.status, seen.seconds, stream, len(page.records), rejected, reason)
+    return replace(seen, records=len(page.records), rejected=rejected, reason=reason)
 
 
-def explained(error: SluiceError, spec: SourceSpec, stream: str) -> SluiceError:
+def _compare(source: Source, stream: str, texts: list[bytes]) -> None:
+    """Raises `Misconfigured` for a key or cursor that no record has: it is misspelt, whatever the contract says."""
+    spec = source.spec.streams[stream]
+    records = [record for text in texts if isinstance(record := msgspec.json.decode(text), dict)]
+    known = {name for record in records for name in record}
+    for role, fields in (("primary_key", spec.primary_key), ("cursor_field", (spec.cursor_field,))):
+        for field in fields:
+            if field and known and field.partition(".")[0] not in known:
+                error = unknown("field", field, known)
+                error.message = f'{role}: no record on the page has the field "{field}"'
+                raise error
+
+
+def explained(error: SluiceError, source: Source, stream: str) -> SluiceError:
     """The same error with a hint that names what to look at in this source."""
+    spec = source.spec
     host = urlsplit(spec.base_url).hostname or spec.base_url
-    secrets = ", ".join(secret_names(spec)) or "`auth`, which the source does not have"
+    secrets = ", ".join(secret_names(source)) or "`auth`, which the source does not have"
     causes = list(_causes(error))
     match error:
         case Refused(status=401):
@@ -141,13 +184,6 @@ def explained(error: SluiceError, spec: SourceSpec, stream: str) -> SluiceError:
         case _ if "no connection came about" in error.message or "no answer came" in error.message:
             error.hint = f"{host} does not answer: a firewall, a VPN, or a wrong port?"
     return error
-
-
-def secret_names(spec: SourceSpec) -> list[str]:
-    """The names of the secrets that the source's auth uses."""
-    fields = ("username", "password", "token", "key", "client_id", "client_secret", "refresh_token")
-    auth = spec.auth
-    return [str(value) for name in fields if (value := getattr(auth, name, None))]
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

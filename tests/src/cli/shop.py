@@ -33,11 +33,15 @@ streams:
 
 
 class Shop:
-    """The server; `faults` maps a path to what is wrong with it: a status, or `broken` records, or `html`."""
+    """The server; `faults` maps a path to what is wrong with it: a status, `broken` records, `html`, or `busy` once.
+
+    With `filters` nothing is newer than what was asked for since: lists are empty where `since` lies behind them.
+    """
 
     def __init__(self, *, rows: int = 120, delay: float = 0.0) -> None:
         self.rows, self.delay = rows, delay
         self.faults: dict[str, int | str] = {}
+        self.filters = False
         self.asked: list[str] = []
         handler = type("Handler", (_Handler,), {"shop": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -82,6 +86,9 @@ class _Handler(BaseHTTPRequestHandler):
             )
         elif isinstance(fault, int):
             self._answer(fault, {"error": {"type": "fault", "message": "as asked for"}})
+        elif fault == "busy":
+            del shop.faults[url.path]
+            self._answer(429, {"error": {"type": "busy", "message": "slow down"}})
         elif fault == "html":
             self._answer(200, "<html>maintenance</html>")
         else:
@@ -90,6 +97,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _page(self, path: str, query: dict[str, list[str]], *, broken: bool) -> dict[str, Any]:
         start = int(query.get("after", ["0"])[0])
         end = min(self.shop.rows, start + PAGE)
+        if self.shop.filters and query.get("since", [""])[0] > "2024-03-02":
+            return {"data": [], "next": None}
         data = [
             {
                 "id": f"{path[1]}{i}",
@@ -104,6 +113,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = document.encode() if isinstance(document, str) else json.dumps(document).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
+        if status == 429:
+            self.send_header("Retry-After", "0")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

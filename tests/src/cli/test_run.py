@@ -265,6 +265,112 @@ def test_a_missing_secret_names_the_places_that_were_searched(
     assert ".env" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_what_is_not_set_is_told_once_and_before_anything_is_asked(
+    call: Call, monkeypatch: pytest.MonkeyPatch, shop: Any, place: Path, command: str
+) -> None:
+    """Not once for each stream, and not when the data has landed."""
+    monkeypatch.delenv("SHOP_TOKEN")
+    monkeypatch.setenv("WAREHOUSE_URL", "ducktb:///x")
+    done = call(command, "shop", "--set", "streams.orders.mask={name: hash}")
+
+    assert 2 == done.exit_code, done.output
+    assert 1 == done.stderr.count('secret "SHOP_TOKEN" is not set')
+    assert 1 == done.stderr.count(
+        'secret "MASK_KEY" is not set; it is the key of the hashes in `mask` of orders'
+    )
+    assert 'unknown kind of warehouse "ducktb"' in done.stderr
+    assert [] == shop.asked
+    assert not (place / ".sluice").exists()
+
+
+def test_only_what_a_run_needs_must_be_set(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams that are not run need no key, and a run that does not load no warehouse."""
+    monkeypatch.setenv("WAREHOUSE_URL", "ducktb:///x")
+    mask = "streams.orders.mask={name: hash}"
+    done = call("run", "shop", "--streams", "customers", "--no-load", "--set", mask)
+
+    assert 0 == done.exit_code, done.output
+
+
+def test_equal_errors_of_several_streams_are_told_once(call: Call, shop: Any) -> None:
+    """With the names of the streams, and without the places that differ."""
+    shop.faults.update({"/customers": 403, "/orders": 403})
+    done = call("run", "shop", "--no-load")
+
+    assert 1 == done.stderr.count("as asked for")
+    assert "run of 2 streams failed" in done.stderr
+    assert "streams customers, orders" in done.stderr
+    assert "/customers" not in done.stderr
+
+
+def test_what_has_landed_and_was_not_loaded_is_only_loaded_again(call: Call, place: Path, shop: Any) -> None:
+    """Nothing need be fetched a second time."""
+    (place / ".sluice/warehouse.duckdb").mkdir(parents=True)
+    done = call("run", "shop")
+    (place / ".sluice/warehouse.duckdb").rmdir()
+    asked = len(shop.asked)
+
+    assert 0 != done.exit_code
+    advice = "run again when that is mended: sluice load shop --streams customers,orders"
+    assert advice in done.stdout
+    assert 0 == call(*advice.partition("sluice ")[2].split()).exit_code
+    assert (120, 120) == rows(place, "customers") == rows(place, "orders")
+    assert asked == len(shop.asked)
+
+
+def test_check_comes_again_when_the_api_asks_for_that(call: Call, shop: Any) -> None:
+    """A 429 that says when is no fault."""
+    shop.faults["/customers"] = "busy"
+    done = call("check", "shop")
+
+    assert 0 == done.exit_code, done.output
+    assert 2 == len(shop.asked)
+
+
+def test_check_looks_beyond_an_empty_day(call: Call, shop: Any) -> None:
+    """No record compared is nothing proven."""
+    shop.filters = True
+    found = call("check", "shop")
+    shop.rows = 0
+    nothing = call("check", "shop")
+
+    assert "customers: 50 records on the page" in found.output
+    assert ["since=2024-01-01T00%3A00%3A00Z" in path for path in shop.asked] == [False, True, False, True]
+    assert "no record is there yet" in nothing.output
+
+
+@pytest.mark.parametrize(("key", "says"), [("cursor_field", "updatet_at"), ("primary_key", "idd")])
+def test_check_finds_a_name_that_no_record_has(call: Call, key: str, says: str) -> None:
+    """Also where there is no contract to compare it with."""
+    done = call("check", "shop", "--set", f"defaults.{key}={says}", "--set", "defaults.columns=null")
+
+    assert 2 == done.exit_code, done.output
+    assert f'{key}: no record on the page has the field "{says}"' in done.stderr
+    assert "did you mean" in done.stderr
+
+
+def test_the_state_of_a_source_that_lies_elsewhere_is_moved_with_its_file(call: Call, place: Path) -> None:
+    """What another file of that name says does not count; the message says which one was read."""
+    home = place / "src/shop/source.yml"
+    elsewhere = place / "other.yml"
+    elsewhere.write_text(home.read_text())
+    home.write_text(home.read_text().replace("  incremental: {since: since, start: 2024-01-01}\n", ""))
+    call("run", "shop", "--source-file", "other.yml", "--no-load")
+    wrong = call("state", "rewind", "shop", "orders", "--to", "2024-01-01", "--yes")
+    right = call(
+        "state", "rewind", "shop", "orders", "--to", "2024-01-01", "--yes", "--source-file", "other.yml"
+    )
+    home.unlink()
+
+    assert 2 == wrong.exit_code
+    assert "the last commit of orders has the cursor 2" in wrong.stderr
+    assert "name that one with --source-file" in wrong.stderr
+    assert 0 == right.exit_code, right.output
+    assert "2024-01-01" in call("state", "show", "shop", "orders", "--source-file", "other.yml").output
+    assert 0 == call("state", "reset", "shop", "orders", "--yes", "--source-file", "other.yml").exit_code
+
+
 def test_sources_lists_them_and_names_a_broken_file(call: Call, place: Path) -> None:
     """One broken file does not hide the others."""
     (place / "src" / "bad").mkdir()
