@@ -150,8 +150,7 @@ def _say(screen: Screen, source: str, loads: Loads) -> None:
         for note in report.notes:
             screen.say(f"{report.stream}: {note}")
     warn_of(screen, loads)
-    for name, error in loads.failed.items():
-        screen.fail(error, label=f"load of {name} failed")
+    screen.fail_all(loads.failed, what="load of")
 
 
 def warn_of(screen: Screen, loads: Loads) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import IntEnum
 
 from shared.common.errors import SluiceError, Violation
@@ -53,8 +53,27 @@ def exit_code(errors: Iterable[SluiceError], *, others: Collection[object] = ())
     return Exit(codes.pop()) if len(codes) == 1 and not others else Exit.FAILED
 
 
-def told(error: SluiceError, *, label: str = "error") -> str:
+def alike(failed: Mapping[str, SluiceError]) -> Iterator[tuple[list[str], SluiceError, dict[str, object]]]:
+    """The errors of several streams, equal ones once: the streams, the error, and the places that are the same for all.
+
+    >>> from shared.common.errors import Refused
+    >>> failed = {name: Refused("no", source="acme", url=f"/{name}") for name in ("a", "b")}
+    >>> [(names, where) for names, _, where in alike(failed)]
+    [(['a', 'b'], {'source': 'acme'})]
+    """
+    groups: dict[tuple[type, str, str], list[str]] = {}
+    for name, error in failed.items():
+        groups.setdefault((type(error), error.message, error.hint), []).append(name)
+    for names in groups.values():
+        places = [failed[name].where for name in names]
+        same = {n: v for n, v in places[0].items() if all(n in one and one[n] == v for one in places)}
+        yield names, failed[names[0]], same
+
+
+def told(error: SluiceError, *, label: str = "error", where: Mapping[str, object] | None = None) -> str:
     """An error for a terminal: what happened, where, and what would be right, each on its own line.
+
+    `where` takes the place of the error's own.
 
     >>> from shared.common.errors import Refused
     >>> print(
@@ -66,8 +85,9 @@ def told(error: SluiceError, *, label: str = "error") -> str:
     """
     first, *rest = error.message.splitlines() or [""]
     lines = [f"{label}: {first}", *(f"  {line}" for line in rest)]
-    if error.where:
-        lines.append("  where: " + ", ".join(f"{name} {value}" for name, value in error.where.items()))
+    where = error.where if where is None else where
+    if where:
+        lines.append("  where: " + ", ".join(f"{name} {value}" for name, value in where.items()))
     if error.hint:
         first, *rest = error.hint.splitlines()
         lines += [f"  hint:  {first}", *(f"         {line.strip()}" for line in rest)]

@@ -70,6 +70,7 @@ def run(
     from src.cli.progress import progress
     from src.cli.stop import Stop
     from src.loading import Loads, listed
+    from src.preflight import preflight
     from src.workplace import Workplace
 
     screen: Screen = context.obj
@@ -79,6 +80,7 @@ def run(
     known = [*found.spec.streams, *found.spec.reports]
     names = listed(streams, known, source) if streams is not None else None
     ask = _ask(since, until, full_refresh)
+    preflight(place, found, names, warehouse=not no_load)
     with Stop() as stop, Loads(place, found) as loads:
         with progress(screen, place.clock.monotonic) as shown:
             report = _land(place, found, names, ask, stop=stop, shown=shown, load=not no_load, loads=loads)
@@ -142,8 +144,7 @@ def _told(
         _loaded(screen, place, loads)
     warn_of(screen, loads)
     for what, failed in (("run of", report.failed), ("load of", loads.failed)):
-        for name, error in failed.items():
-            screen.fail(error, label=f"{what} {name} failed")
+        screen.fail_all(failed, what=what)
     well = [name for name in report.streams if name not in report.failed and name not in loads.failed]
     code = stop.exit_code or exit_code([*report.failed.values(), *loads.failed.values()], others=well)
     if stop():
@@ -151,6 +152,8 @@ def _told(
     elif not report.done:
         screen.say(f"not done{_when(report)}. Go on with: {again}")
     elif code:
+        if not report.failed:  # it has landed: nothing need be fetched again
+            again = _load_again(report.source, again, loads)
         screen.say(f"run again when that is mended: {again}")
     stopped = None if stop.signal is None else stop.signal.name
     screen.answer({**report.to_json(), "loads": loads.to_json(), "stopped": stopped, "exit_code": int(code)})
@@ -189,6 +192,15 @@ def _again(source: str, streams: str | None, file: Path | None, changes: Sequenc
     words += ["--source-file", str(file)] if file else []
     words += [word for change in changes for word in ("--set", change)]
     return shlex.join(words)
+
+
+def _load_again(source: str, again: str, loads: Loads) -> str:
+    """The command that loads what a run has landed, with the options that both commands have."""
+    words = shlex.split(again)
+    if "--set" in words:  # which `load` does not take, and which may say what the table is
+        return again
+    file = words[words.index("--source-file") :][:2] if "--source-file" in words else []
+    return shlex.join(["sluice", "load", source, "--streams", ",".join(loads.failed), *file])
 
 
 def changes_of(pairs: Sequence[str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ import click
 
 from shared.common.errors import SluiceError
 from shared.common.redaction import Redactor
-from src.cli.outcome import told
+from src.cli.outcome import alike, told
 
 
 class Screen:
@@ -34,11 +34,22 @@ class Screen:
     def warn(self, text: str) -> None:
         click.echo(self.redactor.text(text), err=True)
 
-    def fail(self, error: SluiceError, *, label: str = "error") -> None:
-        """Tell an error; with --debug also how it came about."""
+    def fail(
+        self, error: SluiceError, *, label: str = "error", where: Mapping[str, object] | None = None
+    ) -> None:
+        """Tell an error; with --debug also how it came about. `where` takes the place of the error's own."""
         if self.debug:
             self.warn("".join(traceback.format_exception(error)).rstrip())
-        self.warn(told(error, label=label))
+        self.warn(told(error, label=label, where=where))
+
+    def fail_all(self, failed: Mapping[str, SluiceError], *, what: str) -> None:
+        """Tell the errors of several streams, equal ones once with the names of their streams."""
+        for names, error, where in alike(failed):
+            if len(names) == 1:
+                self.fail(error, label=f"{what} {names[0]} failed")
+            else:
+                label = f"{what} {len(names)} streams failed"
+                self.fail(error, label=label, where={**where, "streams": ", ".join(names)})
 
     def answer(self, document: Mapping[str, Any] | Sequence[Any]) -> None:
         """The one line for programs; nothing without `--json`."""
