@@ -10,13 +10,14 @@ Everything else is an `IncompleteBody`, which is retried like a 503: an empty pa
 ((b'{"id":1}', b'{"id":2}'), {'has_more': True, 'next': '/b'})
 
 Records are copied out of the body as `bytes` (4 % of the scan): the body can go while the records stay. Text inside
-records is checked for JSON syntax, not for valid UTF-8: that is the contract's work, record by record.
+records is checked for JSON syntax, not for valid UTF-8 or whole characters: that is the contract's work, record by
+record.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -26,6 +27,7 @@ import msgspec
 from shared.common.errors import Misconfigured, Transient
 from shared.common.redaction import Redactor
 from shared.rest.message import Page, Request, Response
+from shared.rest.surrogate import StandIn
 
 HEAD = 200
 """Characters of a body that an error shows."""
@@ -90,7 +92,7 @@ class PageShape:
             )
         plan = self._plan
         try:
-            found = plan.decoder.decode(body[3:] if body.startswith(_BOM) else body)
+            found, stand_in = _decode(plan.decoder, body[3:] if body.startswith(_BOM) else body)
         except msgspec.ValidationError as error:
             raise incomplete(f"the answer is not a page: {error}", response, redactor=redactor) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -98,6 +100,11 @@ class PageShape:
         raws = _at(found, plan.records)
         records = (bytes(raws),) if self.single else tuple(map(bytes, raws))
         page = Page(request, response, records, {path: _at(found, names) for path, names in plan.markers})
+        if stand_in is not None:
+            if stand_in.within(list(page.markers.values())):
+                what = "the answer is not whole JSON: a page marker holds half a character (a lone surrogate)"
+                raise incomplete(what, response, redactor=redactor)
+            page = replace(page, records=tuple(map(stand_in.undo, records)))
         try:
             if self.single and not records[0].startswith(b"{"):
                 raise ValueError("the record is not an object")
@@ -123,6 +130,19 @@ def incomplete(what: str, response: Response, *, redactor: Redactor | None = Non
         bytes=len(response.body),
         hint=f"the answer begins with: {head_of(response.body, redactor)}",
     )
+
+
+def _decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> tuple[Any, StandIn | None]:
+    """What is in the body, and what stands in it for lone surrogates: those are the records' fault, not the page's."""
+    try:
+        return decoder.decode(body), None
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        stand_in = StandIn.of(body)
+        if stand_in is None:
+            raise
+        return decoder.decode(stand_in.body), stand_in
 
 
 def head_of(body: bytes, redactor: Redactor) -> str:

@@ -18,6 +18,7 @@ is the end only where the document says `stop: short`.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -187,10 +188,11 @@ class LastRecordId(_Style):
         return _name(request, self.place, self.param)
 
     def _last(self, page: Page) -> str | int:
-        value: Any = msgspec.json.decode(page.records[-1])
+        value: Any = _lenient(page.records[-1])
         for part in self.field.split("."):
             value = value.get(part) if isinstance(value, dict) else None
-        if value in (None, "") or isinstance(value, bool) or not isinstance(value, str | int):
+        broken = isinstance(value, str) and not _whole(value)
+        if value in (None, "") or broken or isinstance(value, bool) or not isinstance(value, str | int):
             raise ValueError(f'the last record has no "{self.field}" to go on from')
         return value
 
@@ -304,6 +306,18 @@ Pagination = Annotated[
     NextLink | LinkHeader | Cursor | LastRecordId | Offset | PageNumber | SinglePage,
     Field(discriminator="type"),
 ]
+
+
+def _lenient(record: bytes) -> Any:
+    """A record that only its contract may refuse: also one with half a character, or a number beyond a double."""
+    try:
+        return msgspec.json.decode(record)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return json.loads(record.decode("utf-8", "replace"))
+
+
+def _whole(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _pointer(path: str, has_more: str | None, optional: bool) -> tuple[Marker, ...]:

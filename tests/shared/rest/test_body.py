@@ -75,6 +75,67 @@ def test_paths_go_into_nested_objects_with_any_names() -> None:
     assert {"result.page-info.end": "z", "x": None} == page.markers
 
 
+LONE = [
+    rb"\ud800",
+    rb"\uDBFF",
+    rb"\udc00x",
+    rb"\ud83d\u0041",
+    rb"\uD83D\uD83D\uDE00",
+    rb"\\\udfff",
+    rb"\uE800\ud801",
+]
+WHOLE = [rb"\ud83d\ude00", rb"\\ud800", rb"\ue800", rb"\n", b"plain"]
+
+
+@given(
+    texts=st.lists(st.sampled_from(LONE + WHOLE), min_size=1, max_size=5),
+    beside=st.sampled_from(LONE + WHOLE),
+)
+def test_half_a_character_is_the_records_fault_and_not_the_pages(texts: list[bytes], beside: bytes) -> None:
+    """The record comes out as it was sent, so that the contract can refuse it alone."""
+    records = [b'{"id": %d, "%s": "%s"}' % (number, text, text) for number, text in enumerate(texts)]
+    body = b'{"x": "%s", "data": [%s], "has_more": true, "next": "\\ud83d\\ude00"}' % (
+        beside,
+        b", ".join(records),
+    )
+
+    page = RECURLY.parse(ASKED, answer(body))
+
+    assert tuple(records) == page.records
+    assert {"has_more": True, "next": "\U0001f600"} == page.markers
+
+
+def test_one_record_with_half_a_character_comes_out_as_it_was_sent() -> None:
+    record = rb'{"a":"\ud800"}'
+
+    assert (record,) == PageShape("$", single=True).parse(ASKED, answer(record)).records
+    assert (record,) == PageShape("$").parse(ASKED, answer(b"[" + record + b"]")).records
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"data":[],"has_more":true,"next":"/b?cursor=\ud800"}',
+        rb'{"data":["\ud800"],"has_more":true',
+        rb'{"data":["\ud800" 1],"has_more":true}',
+        rb'{"data":["\ud8"],"has_more":true}',
+        rb'{"data":["\ud800","\ub800","\uc800","\ue800","\uf800","\ua800"],"has_more":true}',
+    ],
+)
+def test_half_a_character_saves_no_page_that_is_none(body: bytes) -> None:
+    with pytest.raises(IncompleteBody, match="not whole JSON"):
+        RECURLY.parse(ASKED, answer(body))
+
+
+@given(st.lists(st.sampled_from(["\\ud83d", "\\uDC00", "\\uE8cD", "\\\\", "ud800", "\\n"])).map("".join))
+def test_stand_ins_are_taken_back(text: str) -> None:
+    value = json.loads(f'"{text}"')
+
+    (record,) = PageShape("$").parse(ASKED, answer(f'["{text}"]'.encode())).records
+
+    assert (value, f'"{text}"'.encode()) == (json.loads(record), record)
+
+
 def test_a_byte_order_mark_is_left_out() -> None:
     assert (b"1",) == PageShape("$").parse(ASKED, answer(b"\xef\xbb\xbf[1]")).records
 

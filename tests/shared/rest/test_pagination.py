@@ -270,6 +270,21 @@ def test_first_keeps_an_offset_that_the_request_brings() -> None:
     assert "https://api.test/v1/things?offset=40&limit=5" == request.full_url()
 
 
+@pytest.mark.parametrize("value", [rb'"\ud800"', b"1e400", b'"\xff"'])
+def test_the_last_record_gives_its_id_whatever_else_is_wrong_with_it(value: bytes) -> None:
+    style = LastRecordId()
+    shape, asked = style.shape("data"), Request(BASE)
+
+    page = shape.parse(asked, Response(200, body=b'{"has_more":true,"data":[{"x":%s,"id":7}]}' % value))
+    following = style.next(page)
+
+    assert following is not None
+    assert "7" == following.param("starting_after")
+    if value != b'"\xff"':
+        with pytest.raises(IncompleteBody, match='no "id" to go on from'):
+            shape.parse(asked, Response(200, body=b'{"has_more":true,"data":[{"id":%s}]}' % value))
+
+
 def test_offsets_and_sizes_may_travel_in_the_body() -> None:
     style = Offset(offset_param="page.offset", limit_param="page.limit", limit=2, place="json")
     first = style.first(Request(BASE, method="POST"))
