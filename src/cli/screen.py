@@ -49,7 +49,12 @@ class Screen:
                 self.fail(error, label=f"{what} {names[0]} failed")
             else:
                 label = f"{what} {len(names)} streams failed"
-                self.fail(error, label=label, where={**where, "streams": ", ".join(names)})
+                some = (
+                    {}
+                    if "url" in where or "url" not in error.where
+                    else {"url": f"{error.where['url']} and others"}
+                )
+                self.fail(error, label=label, where={**where, **some, "streams": ", ".join(names)})
 
     def answer(self, document: Mapping[str, Any] | Sequence[Any]) -> None:
         """The one line for programs; nothing without `--json`."""
