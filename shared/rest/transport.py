@@ -6,6 +6,7 @@ failures that may pass are `Transient`; an answer of any status is an answer.
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -29,6 +30,8 @@ from shared.rest.message import Request, Response
 _PIECE = 64 * 1024
 """Bytes per read: from 128 KB on, malloc maps and unmaps each buffer, and a page of 430 KB takes twice as long."""
 
+_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _TARGETS = 1024
 _HOSTS = 64
 _MB = 1024 * 1024
@@ -160,7 +163,7 @@ class HttpTransport:
             self._targets.pop(
                 request.url, None
             )  # The adapter may have closed the pool in favour of other hosts.
-            _explain(error)
+            _explain(error, headers)
         try:
             yield answer
         except BaseException:
@@ -298,7 +301,7 @@ def _content(request: Request) -> tuple[dict[str, str], bytes | None]:
     return headers, None
 
 
-def _explain(error: Exception) -> NoReturn:
+def _explain(error: Exception, headers: Mapping[str, str]) -> NoReturn:
     """Raise the error of ours that says who must act. urllib3's own texts hold the URL, so they are not repeated."""
     if isinstance(error, urllib3.exceptions.SSLError) and "CERTIFICATE_VERIFY" in str(error):
         raise Misconfigured(
@@ -311,9 +314,23 @@ def _explain(error: Exception) -> NoReturn:
         raise Transient("no connection came about in time") from error
     if isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
         raise Transient("no answer came in time") from error
+    if isinstance(error, ValueError) and (name := _unsendable(headers)) is not None:
+        raise Misconfigured(
+            f'the header "{name}" cannot be sent',
+            hint="its name or value holds a line break, another control character or one beyond Latin-1;"
+            " a secret that was read from a file may end in a line break",
+        ) from None
     if isinstance(error, urllib3.exceptions.LocationValueError | ValueError):
         raise Misconfigured(f"the request cannot be sent: {type(error).__name__}") from error
     raise Transient(f"the connection failed: {_cause(error)}") from error
+
+
+def _unsendable(headers: Mapping[str, str]) -> str | None:
+    """The name of the first header that HTTP cannot carry (RFC 9110, 5.1 and 5.5)."""
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            return name
+    return None
 
 
 def _cause(error: BaseException) -> str:

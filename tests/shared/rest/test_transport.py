@@ -173,3 +173,28 @@ def test_a_request_that_cannot_be_sent_is_a_mistake_that_shows_no_value(request_
         transport.send(request_, timeout=Timeout(2, 2, 5))
 
     assert "hunter22" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["hunter22\n", "hunter22\r", "a\r\nc: hunter22", "hunter22 €"])
+@pytest.mark.parametrize("scheme", ["http"], indirect=True)
+def test_a_header_that_cannot_be_sent_is_named_without_its_value(tiny: TinyServer, value: str) -> None:
+    base = f"http://localhost:{tiny.port}"
+    transport = HttpTransport(Guard(base), FakeClock())
+    request = Request(f"{base}/x", headers=(("accept", "*/*"), ("x-tenant", value)))
+
+    with pytest.raises(Misconfigured, match='the header "x-tenant" cannot be sent') as caught:
+        transport.send(request, timeout=Timeout(2, 2, 5))
+
+    assert "hunter22" not in str(caught.value)
+    assert "line break" in str(caught.value)
+    assert [] == tiny.received
+
+
+@pytest.mark.parametrize("name", ["x tenant:", "x-té€nant", ""])
+@pytest.mark.parametrize("scheme", ["http"], indirect=True)
+def test_a_header_whose_name_is_none_is_named(tiny: TinyServer, name: str) -> None:
+    base = f"http://localhost:{tiny.port}"
+    transport = HttpTransport(Guard(base), FakeClock())
+
+    with pytest.raises(Misconfigured, match=f'the header "{name}" cannot be sent'):
+        transport.send(Request(f"{base}/x", headers=((name, "1"),)), timeout=Timeout(2, 2, 5))
