@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import gzip
+import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -87,8 +88,8 @@ class World:
     clock: FakeClock = field(default_factory=FakeClock)
     _tokens: Iterator[int] = field(default_factory=count)
 
-    def run(self, *, stop: bool = False) -> RunReport:
-        """One run; with `stop` it ends behind the first page of every stream."""
+    def run(self, *, stop: bool = False, streams: Sequence[str] | None = None) -> RunReport:
+        """One run of all streams, or of some; with `stop` it ends behind the first page of every stream."""
         tools = Tools(
             store=self.store,
             clock=self.clock,
@@ -98,7 +99,7 @@ class World:
             stop=lambda: stop,
             transport=self.transport,
         )
-        return ingest(self.source, tools)
+        return ingest(self.source, tools, streams=streams)
 
     def rows(self, stream: str) -> bytes:
         """All that has landed of a stream, in the order of its commits, without the header lines of CSV parts."""
@@ -132,10 +133,14 @@ def plain(key: str, body: bytes) -> bytes:
 
 
 def chosen(recorded: Recorded, request: Request, spec: SourceSpec) -> str | None:
-    """The key of the recorded answer for a request: path equal, and of its parameters as many as possible."""
+    """The key of the recorded answer for a request: path equal, and of its parameters as many as possible.
+
+    Parameters are those of the query, and the fields of a JSON body by their dotted paths.
+    """
     base = spec.base_url.rstrip("/")
     parts = urlsplit(request.full_url())
     asked, path = set(parse_qsl(parts.query, keep_blank_values=True)), request.url.partition("?")[0]
+    asked |= set(_fields(request.json)) | set(request.form or ())
     fitting = []
     for key in recorded:
         place, _, query = key.partition("?")
@@ -145,14 +150,37 @@ def chosen(recorded: Recorded, request: Request, spec: SourceSpec) -> str | None
     return max(fitting)[1] if fitting else None
 
 
+def _fields(body: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The values of a JSON body as parameters.
+
+    >>> sorted(_fields({"page": {"after": 7}, "all": True, "ids": ["a", "b"]}))
+    [('all', 'true'), ('ids', 'a'), ('ids', 'b'), ('page.after', '7')]
+    """
+    match body:
+        case dict():
+            for name, value in body.items():
+                yield from _fields(value, f"{prefix}.{name}" if prefix else str(name))
+        case list():
+            for value in body:
+                yield from _fields(value, prefix)
+        case str():
+            yield prefix, body
+        case _ if prefix:
+            yield prefix, json.dumps(body)
+
+
 def owner(spec: SourceSpec, request: Request) -> str | None:
-    """The stream that a request belongs to: its path fits, and its fixed parameters are there."""
+    """The stream that a request belongs to: its path fits, and it has its fixed parameters and fields of the body."""
     found = []
     for name, stream in spec.streams.items():
         uncounted = stream.reconcile.without if stream.reconcile and request.method == "HEAD" else ()
         params = {k: v for k, v in stream.params.items() if "{" not in v and k not in uncounted}
-        if _fits(spec, stream.path, request) and all(request.param(k) == v for k, v in params.items()):
-            found.append((len(params), name))
+        body, asked = set(_fields(stream.json_body)), set(_fields(request.json))
+        fits = request.method in (stream.method, "HEAD")
+        if not (fits and _fits(spec, stream.path, request) and body <= asked):
+            continue
+        if all(request.param(k) == v for k, v in params.items()):
+            found.append((len(params) + len(body), name))
     return max(found)[1] if found else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -95,7 +96,7 @@ def test_the_rows_of_the_right_source_are_really_there(suite: Suite) -> None:
 
 def test_a_record_that_breaks_its_contract_does_not_land(suite: Suite) -> None:
     """The failure quotes the quarantine."""
-    made = suite(("at: timestamp}", "at: timestamp, name: string}"))
+    made = suite(("at: timestamp}", "at: timestamp, name: string}\n    max_rejected: 100%"))
     with pytest.raises(AssertionError, match="0 of 2 rows landed; quarantine"):
         made().test_every_recorded_row_lands(world_of(made))
 
@@ -190,6 +191,46 @@ def test_the_recorded_key_with_the_most_parameters_answers(suite: Suite) -> None
     assert "/customers?page=2" == chosen(ANSWERS, request, spec)
     assert "/customers" == chosen(ANSWERS, request.with_params(page="3"), spec)
     assert chosen(ANSWERS, Request("https://api.shop.test/v1/else"), spec) is None
+
+
+SEARCH = """
+source: shop
+base_url: https://api.shop.test/v1
+defaults:
+  path: /search
+  method: POST
+  primary_key: id
+  pagination: {type: cursor, param: page.after, path: next, place: json}
+streams:
+  customers: {json: {type: customer, page: {size: 2}}}
+  orders: {json: {type: order}}
+"""
+
+
+@pytest.mark.parametrize("name", [n for n in dir(SourceSuite) if n.startswith("test_")])
+def test_pages_that_are_asked_for_in_a_json_body_are_told_apart(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """A cursor in the body, and two streams that differ in nothing else."""
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "source.yml").write_text(SEARCH)
+    recorded = {
+        "/search?type=customer": {"data": [{"id": "c1"}, {"id": "c2"}], "next": 7},
+        "/search?type=customer&page.after=7": {"data": [{"id": "c3"}], "next": None},
+        "/search?type=order": {"data": [{"id": "o1"}], "next": None},
+    }
+    made: Any = type(
+        "TestShop",
+        (SourceSuite,),
+        {"source": tmp_path / "shop/source.yml", "recorded": recorded, "__module__": __name__},
+    )
+    here = world_of(made)()
+    here.run()
+    test = getattr(made(), name)
+    wanted = {"world": world_of(made), "status": 401, "caplog": caplog, "server": None}
+    test(**{key: wanted[key] for key in inspect.signature(test).parameters})
+
+    assert (3, 1) == (here.count("customers"), here.count("orders"))
 
 
 def test_a_request_belongs_to_the_stream_whose_path_and_parameters_fit(suite: Suite) -> None:
