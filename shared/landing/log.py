@@ -45,8 +45,21 @@ class CommitLog:
         return self.read(last) if last else None
 
     def read(self, sequence: int) -> Commit:
-        """The commit with this sequence. Raises `KeyError` when there is none."""
-        return decode(self._store.get(self.layout.commit(sequence)), self.layout.commit(sequence))
+        """The commit with this sequence. Raises `KeyError` when there is none, `Violation` when it is another's."""
+        key = self.layout.commit(sequence)
+        commit = decode(self._store.get(key), key)
+        for what, said, belongs in (
+            ("source", commit.source, self.layout.source),
+            ("stream", commit.stream, self.layout.stream),
+            ("sequence", commit.sequence, sequence),
+        ):
+            if said != belongs:
+                raise Violation(
+                    f"this commit says {what} {said} where {belongs} belongs",
+                    hint="it was changed or copied by hand: restore the file, e.g. from the bucket's versions",
+                    key=key,
+                )
+        return commit
 
     def since(self, sequence: int) -> Iterator[Commit]:
         """The commits after `sequence` (0: all of them), ascending. Raises `Violation` naming one that is missing."""

@@ -21,12 +21,12 @@ def draft(run: str = "r1", cursor: object = None) -> Draft:
 
 
 def filled(commits: int) -> tuple[MemoryStore, CommitLog]:
-    """A log with so many commits, by the short way: all say that they are the last one."""
+    """A log with so many commits, by the short way."""
     store = MemoryStore()
     log = CommitLog(store, "recurly", "accounts", FakeClock())
-    body = encode(Commit("recurly", "accounts", commits, committed_at="", draft=draft()))
+    body = encode(Commit("recurly", "accounts", 0, committed_at="", draft=draft()))
     for sequence in range(1, commits + 1):
-        store.put_new(log.layout.commit(sequence), body)
+        store.put_new(log.layout.commit(sequence), body.replace(b'"sequence":0', b'"sequence":%d' % sequence))
     store.calls.clear()
     return store, log
 
@@ -145,6 +145,30 @@ def test_a_gap_is_never_taken_for_the_end(missing: int) -> None:
         found = error.message
 
     assert found in (5000, f"commit {missing} is missing: the next one in the log is {missing + 1}")
+
+
+@pytest.mark.parametrize(
+    ("commit", "says"),
+    [
+        (Commit("recurly", "accounts", 7, committed_at="", draft=draft()), "sequence 7 where 2 belongs"),
+        (Commit("recurly", "zzz", 2, committed_at="", draft=draft()), "stream zzz where accounts belongs"),
+        (
+            Commit("stripe", "accounts", 2, committed_at="", draft=draft()),
+            "source stripe where recurly belongs",
+        ),
+    ],
+)
+def test_a_commit_of_another_place_is_refused(commit: Commit, says: str) -> None:
+    """Else the next commit would follow its number, and the log be broken from then on."""
+    store, log = filled(3)
+    store.delete(log.layout.commit(2))
+    store.put_new(log.layout.commit(2), encode(commit))
+
+    with pytest.raises(Violation, match=rf"{says}.*key .*log/0*2\.json"):
+        list(log.since(0))
+    store.delete(log.layout.commit(3))
+    with pytest.raises(Violation, match=says):
+        CommitLog(store, "recurly", "accounts", FakeClock()).latest()
 
 
 def test_files_that_are_no_commits_are_passed_over() -> None:
