@@ -76,12 +76,14 @@ class Csv:
 
     null and missing fields are empty, and the empty string is `""`. Strings are always quoted, numbers and booleans
     never; lists, and objects that are not flattened, are JSON text. Fields that no column names are left out, unless
-    `rest` names a column that takes them as one JSON object.
+    `rest` names a column that takes them as one JSON object. In `json_columns` a string is JSON text too, with
+    its quotes: a reader could not tell it from an object or a number otherwise.
     """
 
     columns: tuple[str, ...]
     nested: Nested = Nested.JSON
     rest: str | None = None
+    json_columns: frozenset[str] = frozenset()
     extension: ClassVar[str] = "csv"
 
     def __post_init__(self) -> None:
@@ -108,14 +110,17 @@ class Csv:
 
     @cached_property
     def _row(self) -> Callable[[dict[str, msgspec.Raw]], list[bytes]]:
+        places = [place for place, name in enumerate(self.columns) if name in self.json_columns]
         if self.nested is Nested.JSON and self.rest is None:
-            return lambda fields: _cells(map(fields.get, self.columns))
+            if not places:
+                return lambda fields: _cells(map(fields.get, self.columns))
+            return lambda fields: _with_json(list(map(fields.get, self.columns)), places)
         tree = _tree(self.columns, split=self.nested is Nested.FLATTEN)
 
         def row(fields: dict[str, msgspec.Raw]) -> list[bytes]:
             found: dict[str, msgspec.Raw] = {}
             others = _spread(fields, tree, found, "")
-            cells = _cells(map(found.get, self.columns))
+            cells = _with_json(list(map(found.get, self.columns)), places)
             if self.rest:
                 cells.append(_doubled(msgspec.json.encode(others)) if others else b"")
             return cells
@@ -149,6 +154,16 @@ def _cells(values: Iterator[msgspec.Raw | None]) -> list[bytes]:
             add(_doubled(text))
         else:
             add(text)
+    return cells
+
+
+def _with_json(values: list[msgspec.Raw | None], places: Sequence[int]) -> list[bytes]:
+    """As `_cells`, with the strings in `places` as JSON text."""
+    cells = _cells(iter(values))
+    for place in places:
+        value = values[place]
+        if value is not None and (text := bytes(value)).startswith(b'"'):
+            cells[place] = _doubled(text)
     return cells
 
 

@@ -204,7 +204,7 @@ class Assembly:
         """The encoder of a CSV file with room for what the contract does not declare."""
         usual = encoder_for(self.stream, self.session.source.columns(self.name))
         assert isinstance(usual, Csv)
-        return Csv((*usual.columns, *drift.added), usual.nested, REST)
+        return Csv((*usual.columns, *drift.added), usual.nested, REST, usual.json_columns)
 
     def mask(self) -> Callable[[bytes], bytes] | None:
         """What hides the masked columns; the key of the hashes is a secret, fetched only where there is a hash."""

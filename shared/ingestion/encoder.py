@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.common.errors import Misconfigured
 from shared.common.formats import Csv, Format, JsonLines, Nested
-from shared.contracts.columns import Column
+from shared.contracts.columns import Column, ColumnType
 from shared.ingestion.spec import Stream
 
 
@@ -21,4 +21,5 @@ def encoder_for(stream: Stream, columns: tuple[Column, ...] | None) -> Format:
             hint="give the stream a `contract` or `columns`, or take jsonl",
         )
     nested = Nested.FLATTEN if stream.nested == "flatten" else Nested.JSON
-    return Csv(tuple(column.name for column in columns), nested)
+    nested_columns = frozenset(column.name for column in columns if column.type is ColumnType.JSON)
+    return Csv(tuple(column.name for column in columns), nested, json_columns=nested_columns)

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Literal
 from shared.common.errors import Superseded, Violation
 from shared.common.formats import Csv, Format, JsonLines, Nested
 from shared.common.ports import Clock, ObjectStore
+from shared.contracts.columns import ColumnType
 from shared.contracts.compatibility.verdict import Mode
 from shared.contracts.contract import Contract
 from shared.contracts.flat import flat_columns
@@ -64,8 +65,9 @@ class FileSpec:
     def encoder(self) -> Format:
         if self.nested == "json":
             return JsonLines()
-        columns = tuple(column.name for column in flat_columns(self.contract))
-        return Csv(columns, Nested.FLATTEN, rest=REST)
+        columns = flat_columns(self.contract)
+        texts = frozenset(column.name for column in columns if column.type is ColumnType.JSON)
+        return Csv(tuple(column.name for column in columns), Nested.FLATTEN, REST, texts)
 
 
 @dataclass(slots=True)

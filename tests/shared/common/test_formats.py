@@ -204,3 +204,23 @@ def test_the_reader_takes_lines_of_every_system_and_a_last_one_without_end() -> 
     assert list(read_csv(b"a,b\n1,")) == [{"a": "1", "b": None}]
     assert list(read_csv(b"")) == []
     assert list(read_json_lines(b'{"a":1}\n\n \n{"a":2}')) == [b'{"a":1}', b'{"a":2}']
+
+
+@pytest.mark.parametrize("rest", [None, "rest"])
+@pytest.mark.parametrize("nested", list(Nested))
+@given(value=VALUES)
+def test_a_json_column_of_csv_holds_json_text_whatever_the_value(
+    nested: Nested, rest: str | None, value: str
+) -> None:
+    table = Csv(("id", "any"), nested, rest, frozenset({"any"}))
+    record = f'{{"id":"a","any":{value}}}'.encode()
+
+    (row,) = read_csv(table.header() + table.encode([record]))
+
+    assert "a" == row["id"]
+    if value == "null":
+        assert row["any"] is None
+    else:
+        text = row["any"]
+        assert text is not None
+        assert msgspec.json.format(value, indent=-1) == msgspec.json.format(text, indent=-1)
