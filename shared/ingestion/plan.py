@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from shared.common.errors import Misconfigured
+from shared.common.errors import Misconfigured, Violation
 from shared.common.instants import format_instant, parse_instant
 from shared.ingestion.progress import Progress, Value
 from shared.ingestion.spec import Stream
@@ -42,7 +42,7 @@ class Ask:
 def plan(stream: Stream, latest: Commit | None, *, ask: Ask, now: datetime, run: str) -> Progress:
     """The progress to start from. A run that stopped before its end goes on, unless something else is asked for."""
     if latest is not None and latest.draft.resume is not None and not ask.anything:
-        resumed = Progress.from_json(latest.draft.resume)
+        resumed = Progress.from_json(latest.draft.resume, **_place(latest))
         return replace(resumed, attempt=resumed.attempt + 1)
     incremental = stream.incremental
     if incremental is None or stream.disposition == "replace":
@@ -53,7 +53,7 @@ def plan(stream: Stream, latest: Commit | None, *, ask: Ask, now: datetime, run:
     if incremental.by == "value":
         value = None if ask.full_refresh else cursor
         return Progress(run, 1, Window(), value=value)
-    at = None if cursor is None else parse_instant(cursor)
+    at = None if latest is None or cursor is None else _landed_until(latest)
     since = ask.since
     if since is None:
         since = incremental.start if at is None or ask.full_refresh else at - incremental.look_back
@@ -63,6 +63,21 @@ def plan(stream: Stream, latest: Commit | None, *, ask: Ask, now: datetime, run:
     whole = Window(since, until)
     _bounded(whole, incremental.window)
     return Progress(run, 1, whole, incremental.window, moves=_contiguous(since, at, incremental.start))
+
+
+def _landed_until(latest: Commit) -> datetime:
+    try:
+        return parse_instant(latest.draft.cursor)
+    except Misconfigured as error:
+        raise Violation(
+            f"the cursor {str(latest.draft.cursor)[:60]!r} is no time",
+            hint="`sluice state rewind` or `sluice state reset` puts another one behind it",
+            **_place(latest),
+        ) from error
+
+
+def _place(commit: Commit) -> dict[str, object]:
+    return {"source": commit.source, "stream": commit.stream, "commit": commit.sequence}
 
 
 def _contiguous(since: datetime | None, cursor: datetime | None, start: datetime | None) -> bool:

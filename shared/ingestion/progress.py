@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, TypeAlias
 
+from shared.common.errors import Violation
 from shared.common.instants import format_instant
 from shared.ingestion.window import Window, split
+from shared.rest.loop import LoopGuard
 from shared.rest.message import Request
 
 Value: TypeAlias = str | int | float | None
@@ -163,10 +165,23 @@ class Progress:
         }
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Progress:
+    def from_json(cls, document: Mapping[str, Any], **where: object) -> Progress:
+        """The progress that `to_json` wrote. Raises `Violation` naming `where` (the commit) when it is damaged."""
+        try:
+            return cls._read(document)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise Violation(
+                f"the commit does not say how its unfinished run goes on: {type(error).__name__} in `resume`",
+                hint="`sluice state rewind` or `sluice state reset` puts a new beginning behind it, and"
+                " `sluice run --full-refresh` reads everything anew",
+                **where,
+            ) from error
+
+    @classmethod
+    def _read(cls, document: Mapping[str, Any]) -> Progress:
         step = document["step"]
         positions = [Position.from_json(p) for p in document["open"]]
-        return cls(
+        progress = cls(
             run=document["run"],
             attempt=document["attempt"],
             whole=Window.from_json(document["whole"]),
@@ -179,6 +194,22 @@ class Progress:
             next=document["next"],
             open={p.index: p for p in positions},
         )
+        numbers = (progress.attempt, progress.held, progress.outside, progress.next, *progress.open)
+        kinds: set[type] = {type(number) for number in numbers}
+        if kinds != {int} or type(progress.run) is not str:
+            raise TypeError("a number or name is of another type")
+        for position in positions:
+            _check(position.spot)
+        return progress
+
+
+def _check(spot: Spot) -> None:
+    """What is only looked at later, when it is too late to say where it came from."""
+    if spot.loop is not None:
+        LoopGuard.restored(spot.loop)
+    for request in (spot.request, spot.parent):
+        if request is not None and not isinstance(request.url, str):
+            raise TypeError("a URL is no text")
 
 
 def greatest(one: Value, other: Value) -> Value:

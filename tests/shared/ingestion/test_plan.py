@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.common.errors import Misconfigured
+from shared.common.errors import Misconfigured, Violation
 from shared.ingestion.plan import Ask, cursor_after, plan
 from shared.ingestion.progress import Progress
 from shared.ingestion.spec import Stream
@@ -49,6 +49,48 @@ def test_look_back_begins_before_the_cursor_and_does_not_move_it_back() -> None:
         cursor_after(progress, progress.windows(), before=last.draft.cursor, by_value=False)
         == last.draft.cursor
     )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        5,
+        [],
+        "x",
+        {"x": 1},
+        {"next": "a"},
+        {"next": None},
+        {"attempt": True},
+        {"run": 7},
+        {"step": "hour"},
+        {"step": 1e300},
+        {"whole": {"since": "yesterday"}},
+        {"whole": []},
+        {"open": [1]},
+        {"open": [{"index": 0, "spot": {"request": {"method": "GET"}}, "seen": [], "last": None}]},
+        {"open": [{"index": 0, "spot": {"request": {"url": 5}}, "seen": [], "last": None}]},
+        {"open": [{"index": "0", "spot": {}, "seen": [], "last": None}]},
+        {"open": [{"index": 0, "spot": {"loop": {"kept": "zz"}}, "seen": [], "last": None}]},
+    ],
+)
+def test_a_damaged_resume_names_its_commit_and_the_ways_out(change: Any) -> None:
+    whole = Progress("old", 3, Window(NOW - DAY, NOW), next=1).to_json()
+    resume = {**whole, **change} if isinstance(change, dict) and "x" not in change else change
+    latest = committed(resume=resume, cursor="2024-03-08T00:00:00Z")
+
+    with pytest.raises(Violation, match=r"source acme, stream a, commit 1\]") as caught:
+        plan(stream(), latest, ask=Ask(), now=NOW, run="r")
+
+    assert all(way in caught.value.hint for way in ("state rewind", "state reset", "--full-refresh"))
+    assert plan(stream(), latest, ask=Ask(full_refresh=True), now=NOW, run="r").next == 0
+
+
+@pytest.mark.parametrize("cursor", ["hello", 5, {"at": 1}, "9999-12-31T23:59:59-05:00"])
+def test_a_damaged_cursor_names_its_commit_and_the_ways_out(cursor: Any) -> None:
+    with pytest.raises(Violation, match=r"cursor .* is no time.*commit 1\]") as caught:
+        plan(stream(), committed(cursor=cursor), ask=Ask(), now=NOW, run="r")
+
+    assert "state rewind" in caught.value.hint
 
 
 def test_an_unfinished_run_goes_on_as_the_next_attempt() -> None:
