@@ -9,7 +9,7 @@ from shared.contracts.contract import Contract
 from shared.contracts.registry import Registry
 from shared.contracts.shelves import StoreShelf
 from shared.ingestion.source import Source
-from shared.ingestion.sql_table import KEY, key_of
+from shared.ingestion.sql_table import key_of, of_catalogue
 from shared.landing.log import CommitLog
 
 
@@ -19,8 +19,8 @@ def known(source: Source, store: ObjectStore, *, clock: Clock) -> Source:
         return source
     contracts, streams = dict(source.contracts), dict(source.spec.streams)
     for name, table in source.sql.streams.items():
-        if name in contracts and KEY not in contracts[name].schema:
-            continue  # one of the file, and not of the catalogue
+        if name in contracts and not of_catalogue(contracts[name]):
+            continue
         contract = last_contract(store, source.name, name, clock=clock)
         if contract is not None:
             contracts[name] = contract

@@ -25,7 +25,7 @@ from shared.ingestion.sql_progress import Span, TableProgress, resumed, spanned
 from shared.ingestion.sql_query import Query, Reader, query_for
 from shared.ingestion.sql_run import TableRun, ended
 from shared.ingestion.sql_spec import SqlSpec, Table
-from shared.ingestion.sql_table import Bound, Range, TableShape
+from shared.ingestion.sql_table import Bound, Range, TableShape, of_catalogue
 from shared.ingestion.stream import StreamReport
 from shared.landing.commit import Commit
 from shared.landing.layout import run_id
@@ -89,9 +89,10 @@ class SqlSession:
         shape, table = described(reader, self.spec.streams[name])
         known = shape.contract(f"{self.source.name}.{name}")
         declared = self.source.contracts.get(name)
-        contract = declared or known
-        if declared is None:
+        if declared is None or of_catalogue(declared):  # what it said last time is no promise
+            declared = None
             remember(self.tools, known)
+        contract = declared or known
         query = query_for(reader, shape, table)
         self._check_nulls(reader, query, shape, report)
         progress = self._progress(reader, query, table, head)

@@ -166,7 +166,9 @@ class SqlSpec(Model):
         named = {name.lower() for name, _ in parse_qsl(parts.query)}
         if "@" in parts.netloc or named & {"user", "username", "password", "passwd"}:
             # Not shown: what stands there may be a real password.
-            raise ValueError("the url holds a user or a password: name their secrets in `auth` instead")
+            raise ValueError(
+                "user and password do not belong here; write the names of their secrets under `auth`"
+            )
         return value
 
     @model_validator(mode="before")

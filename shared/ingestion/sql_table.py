@@ -110,6 +110,11 @@ class Range:
         return [None if bound is None else list(bound) for bound in (self.lower, self.upper)]
 
 
+def of_catalogue(contract: Contract) -> bool:
+    """Whether a contract was made from a catalogue, and not by the authors of the source."""
+    return KEY in contract.schema
+
+
 def key_of(contract: Contract) -> tuple[str, ...]:
     """The primary key that a contract of the catalogue keeps; none where it keeps none."""
     return tuple(contract.schema.get(KEY, ()))

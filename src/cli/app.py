@@ -21,6 +21,7 @@ from src.cli.screen import Screen
 COMMANDS = {
     "run": "src.cli.run:run",
     "load": "src.cli.load:load",
+    "ingest-file": "src.cli.ingest_file:ingest_file",
     "reconcile": "src.cli.reconcile:reconcile",
     "check": "src.cli.check:check",
     "checks": "src.cli.checks:checks",

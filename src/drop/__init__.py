@@ -1,0 +1,1 @@
+"""The Lambda app that lands files which somebody drops into a bucket."""
