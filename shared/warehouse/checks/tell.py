@@ -105,7 +105,7 @@ def todo(verdict: Verdict) -> str:
         else f"look: sluice checks run {verdict.source}.{verdict.stream}"
     )
     if verdict.status is Status.FAIL and name and not verdict.released:
-        return f"{look}\nlet the rows in: sluice load --release {name}"
+        return f"{look}\nlet the rows in: sluice load {verdict.source} --release {name} --reason WHY"
     return look
 
 
