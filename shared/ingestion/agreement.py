@@ -8,23 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from shared.common.documents import Document
 from shared.common.errors import Misconfigured, unknown
 from shared.common.masks import DropField, Hash
 from shared.common.places import Key, Position, Problems
-from shared.contracts.columns import resolve
+from shared.contracts.columns import Column, resolve
 from shared.contracts.contract import Contract
 from shared.ingestion.drift_mode import Mode
 from shared.ingestion.encoder import encoder_for
-from shared.ingestion.spec import Stream
-
-if TYPE_CHECKING:
-    from shared.ingestion.source import Source
+from shared.ingestion.spec import SourceSpec, Stream
 
 _BRANCHES = ("allOf", "anyOf", "oneOf", "if", "patternProperties", "$ref")
 """Where a contract has one of these at its root, its `properties` are not all that it declares."""
+
+
+class Source(Protocol):
+    """What is looked at of a source that has just been read; `sql` is what it says where it is a database."""
+
+    @property
+    def spec(self) -> SourceSpec: ...
+    @property
+    def contracts(self) -> Mapping[str, Contract]: ...
+    @property
+    def sql(self) -> object | None: ...
+    def landed(self, name: str) -> Contract | None: ...
+    def columns(self, name: str) -> tuple[Column, ...] | None: ...
 
 
 @dataclass(frozen=True, slots=True)
