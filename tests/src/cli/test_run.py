@@ -294,14 +294,15 @@ def test_only_what_a_run_needs_must_be_set(call: Call, monkeypatch: pytest.Monke
 
 
 def test_equal_errors_of_several_streams_are_told_once(call: Call, shop: Any) -> None:
-    """With the names of the streams, and without the places that differ."""
+    """With the names of the streams, and one URL of those that differ."""
     shop.faults.update({"/customers": 403, "/orders": 403})
     done = call("run", "shop", "--no-load")
 
     assert 1 == done.stderr.count("as asked for")
     assert "run of 2 streams failed" in done.stderr
     assert "streams customers, orders" in done.stderr
-    assert "/customers" not in done.stderr
+    assert "/customers?since=2024-01-01T00%3A00%3A00Z and others" in done.stderr
+    assert "/orders" not in done.stderr
 
 
 def test_what_has_landed_and_was_not_loaded_is_only_loaded_again(call: Call, place: Path, shop: Any) -> None:
