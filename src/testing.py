@@ -26,7 +26,8 @@ import pytest
 
 from shared.common.errors import Misconfigured, unknown
 from shared.common.fakes import START, FakeClock
-from shared.ingestion.source import Source, load_source
+from shared.ingestion.reading import load_source
+from shared.ingestion.source import Source
 from shared.ingestion.spec import SourceSpec, Stream
 from shared.ingestion.template import lookup
 from shared.rest.address import Guard

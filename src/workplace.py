@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from src.config import Configuration, Settings
 
 CODE = Path(__file__).parent
+FILES = "files"
+"""The source that needs no source.yml (shared/ingestion/files.py)."""
 
 
 class NoDeadline:
@@ -97,22 +99,36 @@ class Workplace:
     ) -> Source:
         """The source of that name, or the one in `file`, which must have that name.
 
+        A database's tables have the contracts with which they landed last; `files` is there without a source.yml.
         Raises `Misconfigured`: the name is unknown, or the file has faults.
         """
-        from shared.ingestion.source import load_source
+        from shared.ingestion.reading import load_source
 
         path = file
         if path is None:
-            known = source_files()
-            if name not in known:
-                raise unknown("source", name, known)
-            path = known[name]
+            files = source_files()
+            if name == FILES and name not in files:
+                return self._files()
+            if name not in files:
+                raise unknown("source", name, files)
+            path = files[name]
         source = load_source(path, settings=self.words(), changes=changes)
         if source.name != name:
             raise Misconfigured(
                 f'{path} is the source "{source.name}" and not "{name}"', hint=f"say {source.name}"
             )
-        return source
+        if source.sql is None:
+            return source
+        from shared.ingestion.sql_known import known
+
+        return known(source, self.store, clock=self.clock)
+
+    def _files(self) -> Source:
+        """The source of files that were dropped or given to `sluice ingest-file`."""
+        from shared.ingestion.files_source import files_source
+        from shared.landing.streams import landed_streams
+
+        return files_source(self.store, landed_streams(self.store, FILES), clock=self.clock)
 
     def words(self) -> dict[str, str]:
         """What `${NAME}` in a source.yml may stand for: the environment and the settings that are no secrets."""

@@ -13,9 +13,9 @@ import pytest
 from shared.common.clock import SystemClock
 from shared.common.fakes import DictSecrets, FixedDeadline
 from shared.common.instants import format_instant
+from shared.ingestion.reading import load_source
 from shared.ingestion.run import ingest
 from shared.ingestion.session import Tools
-from shared.ingestion.source import load_source
 from shared.rest.address import Guard
 from shared.rest.message import Request, Response
 from shared.rest.transport import HttpTransport, Timeout

@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from shared.common.fakes import DictSecrets, FakeClock, FixedDeadline, MemoryStore
+from shared.ingestion.reading import load_source
 from shared.ingestion.run import RunReport, ingest
 from shared.ingestion.session import Tools
-from shared.ingestion.source import Source, load_source
+from shared.ingestion.source import Source
 from shared.recurly.streams import LISTINGS, Listing
 from tests.prism.mock import OPENAPI, VENDOR, install, prism, proxy
 

@@ -15,9 +15,10 @@ from shared.common.fakes import DictSecrets, FakeClock, FixedDeadline, MemorySto
 from shared.common.instants import format_instant, parse_instant
 from shared.common.ports import Deadline
 from shared.ingestion.plan import Ask
+from shared.ingestion.reading import load_source
 from shared.ingestion.run import RunReport, ingest
 from shared.ingestion.session import Tools
-from shared.ingestion.source import Source, load_source
+from shared.ingestion.source import Source
 from shared.landing.commit import Commit
 from shared.landing.log import CommitLog
 from shared.rest.fake import Answer, FakeTransport, answer

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from shared.common.errors import Misconfigured
-from shared.ingestion.source import Source, load_source
+from shared.ingestion.reading import load_source
+from shared.ingestion.source import Source
 
 ACME = """
 source: acme

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from shared.common.errors import Misconfigured
-from shared.ingestion.source import Source, load_source
+from shared.ingestion.reading import load_source
+from shared.ingestion.source import Source
 from tests.shared.ingestion.acme import SOURCE
 
 
@@ -229,7 +230,7 @@ def test_reading_a_source_without_checks_does_not_import_what_reads_them(tmp_pat
     """A Lambda that has none pays nothing."""
     (tmp_path / "source.yml").write_text(CHECKED.partition("    checks:")[0])
     script = (
-        "import sys\nfrom pathlib import Path\nfrom shared.ingestion.source import load_source\n"
+        "import sys\nfrom pathlib import Path\nfrom shared.ingestion.reading import load_source\n"
         "load_source(Path(sys.argv[1]))\nassert 'shared.contracts.expectations' not in sys.modules\n"
     )
     subprocess.run(

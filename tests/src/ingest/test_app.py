@@ -18,8 +18,9 @@ from shared.common.errors import Misconfigured, Refused, SluiceError, Transient,
 from shared.common.fakes import FakeClock, MemoryStore
 from shared.common.ports import Clock, Deadline, ObjectStore
 from shared.common.redaction import Redactor
+from shared.ingestion.reading import load_source
 from shared.ingestion.session import Tools
-from shared.ingestion.source import Source, load_source
+from shared.ingestion.source import Source
 from shared.landing.log import CommitLog
 from shared.rest.fake import FakeTransport, answer
 from shared.rest.message import Request

@@ -12,7 +12,7 @@ import pytest
 from shared.common.documents import read_yaml
 from shared.common.errors import Misconfigured
 from shared.ingestion.plan import Ask
-from shared.ingestion.source import load_source
+from shared.ingestion.reading import load_source
 from shared.ingestion.spec import SourceSpec
 from src.ingest.event import Order
 

@@ -15,9 +15,9 @@ import pytest
 
 from shared.common.fakes import DictSecrets, FakeClock, FixedDeadline, MemoryStore
 from shared.ingestion.plan import Ask
+from shared.ingestion.reading import load_source
 from shared.ingestion.run import RunReport, ingest
 from shared.ingestion.session import Tools
-from shared.ingestion.source import load_source
 from shared.recurly.simulator.api import Options
 from shared.recurly.simulator.server import Simulator
 from shared.recurly.simulator.world import World

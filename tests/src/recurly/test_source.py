@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 import pytest
 
 from shared.common.fakes import START, FixedDeadline
+from shared.ingestion.reading import load_source
 from shared.ingestion.run import ingest
 from shared.ingestion.session import Tools
-from shared.ingestion.source import Source, load_source
+from shared.ingestion.source import Source
 from shared.recurly.simulator.api import Options
 from shared.recurly.simulator.server import Simulator
 from shared.recurly.simulator.world import World
