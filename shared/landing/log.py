@@ -27,7 +27,7 @@ class CommitLog:
     def __init__(self, store: ObjectStore, source: str, stream: str, clock: Clock) -> None:
         self.layout = Layout(source, stream)
         self._store = store
-        self._clock = clock
+        self.clock = clock
         self._seen = 0
 
     def latest(self) -> Commit | None:
@@ -79,7 +79,7 @@ class CommitLog:
             source=self.layout.source,
             stream=self.layout.stream,
             sequence=after.sequence + 1 if after else 1,
-            committed_at=format_instant(self._clock.now()),
+            committed_at=format_instant(self.clock.now()),
             draft=draft,
         )
         try:

@@ -145,7 +145,13 @@ def _cursor(source: Source, stream: str, target: str, log: CommitLog) -> Any:
         )
     if found.incremental.by == "value":
         return int(target) if target.lstrip("-").isdecimal() else target
-    return format_instant(parse_instant(target))
+    at = parse_instant(target)
+    if at > log.clock.now():
+        raise Misconfigured(
+            f"{format_instant(at)} lies in the future: all that comes until then would be passed over",
+            hint="give a time that has been",
+        )
+    return format_instant(at)
 
 
 def _confirm(screen: Screen, log: CommitLog, what: str, yes: bool) -> None:

@@ -182,6 +182,7 @@ def test_status_shows_where_every_stream_stands(call: Call, last_line: Callable[
 def test_state_is_moved_by_commits_and_asks_first(call: Call, last_line: Callable[[str], Any]) -> None:
     """Nothing is overwritten: the log has one commit more."""
     call("run", "shop", "--no-load")
+    future = call("state", "rewind", "shop", "orders", "--to", "2999-01-01", "--yes")
     refused = call("state", "rewind", "shop", "orders", "--to", "2024-01-01", answer="n\n")
     before = last_line(call("state", "show", "shop", "orders", "--json").stdout)
     call("state", "rewind", "shop", "orders", "--to", "2024-01-01", answer="y\n")
@@ -191,6 +192,8 @@ def test_state_is_moved_by_commits_and_asks_first(call: Call, last_line: Callabl
 
     assert 1 == refused.exit_code
     assert (1, "data") == (before["sequence"], before["kind"])
+    assert 2 == future.exit_code
+    assert "lies in the future" in future.stderr
     assert (2, "rewind", "2024-01-01T00:00:00Z") == (rewound["sequence"], rewound["kind"], rewound["cursor"])
     assert (3, "reset", None) == (forgotten["sequence"], forgotten["kind"], forgotten["cursor"])
     assert "120 rows" in call("run", "shop", "--streams", "orders", "--no-load").output
