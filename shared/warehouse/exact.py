@@ -22,6 +22,7 @@ from shared.warehouse.text import opened
 _LEAP = re.compile(rb":60(\.[0-9]+)?(?=[Zz+-])")
 _LIKELY = re.compile(rb'"[0-9]{4}-[0-9TtZz:.+-]+"')
 _NULL = b"null"
+_FEWEST, _MOST = -100, 100
 
 
 def rewrite(part: StagedPart, target: Path, *, columns: Iterable[Column], names: Mapping[str, str]) -> int:
@@ -68,7 +69,9 @@ def _record(
 def _decimal(raw: bytes) -> bytes:
     if raw == _NULL or raw[:1] == b'"':
         return raw
-    return b'"%s"' % format(Decimal(raw.decode()), "f").encode()
+    value = Decimal(raw.decode())
+    # No column holds so many digits: written out they would fill the memory, as they are the warehouse refuses them.
+    return b'"%s"' % (format(value, "f").encode() if _FEWEST < value.adjusted() < _MOST else raw)
 
 
 def _timestamp(raw: bytes) -> bytes:

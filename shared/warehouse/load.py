@@ -19,6 +19,7 @@ from shared.common.errors import SluiceError, Violation
 from shared.common.ports import Clock, ObjectStore
 from shared.contracts.columns import Column
 from shared.landing.commit import Commit
+from shared.warehouse.aside import Held, staged
 from shared.warehouse.batches import BYTES, Batch, batches
 from shared.warehouse.drift import evolved
 from shared.warehouse.fetch import fetch, workplace
@@ -54,8 +55,9 @@ class Log(Protocol):
 class LoadReport:
     """What a load did. `rows` were staged; of them `inserted` are new in the table and `updated` took an older one's
     place (the others were late or double); `deleted` keys are gone. `waiting` commits belong to a snapshot that is not
-    whole yet, or were left to the next load. `notes` say what was not as usual: rows that a person released, or had
-    landed anew.
+    whole yet, or were left to the next load. `aside` rows landed and are not in `rows`: the warehouse cannot hold them
+    (see `aside`). `notes` say what was not as usual: rows that were set aside, that a person released, or had landed
+    anew.
     """
 
     source: str
@@ -66,6 +68,7 @@ class LoadReport:
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
+    aside: int = 0
     commits: int = 0
     loads: int = 0
     from_sequence: int = 0
@@ -140,6 +143,7 @@ def load(
 class _Done:
     applied: Applied
     note: str
+    aside: int
 
 
 def _added(report: LoadReport, batch: Batch, done: _Done, seconds: float) -> LoadReport:
@@ -147,10 +151,11 @@ def _added(report: LoadReport, batch: Batch, done: _Done, seconds: float) -> Loa
     return replace(
         report,
         status="loaded",
-        rows=report.rows + sum(commit.draft.rows for commit in batch.commits),
+        rows=report.rows + sum(commit.draft.rows for commit in batch.commits) - done.aside,
         inserted=report.inserted + applied.inserted,
         updated=report.updated + applied.updated,
         deleted=report.deleted + applied.deleted,
+        aside=report.aside + done.aside,
         commits=report.commits + batch.after - batch.before,
         loads=report.loads + 1,
         to_sequence=batch.after,
@@ -193,7 +198,7 @@ class _Loading:
     def batch(self, batch: Batch) -> _Done | None:
         """One load: the steps of the protocol. None when the ledger had moved on."""
         load, started = self.load_id(), self.clock.now()
-        stage, note = self._staged(load, batch) if batch.commits else (None, batch.note)
+        stage, note, aside = self._staged(load, batch) if batch.commits else (None, batch.note, 0)
         change = Change(
             load=load,
             before=batch.before,
@@ -209,18 +214,24 @@ class _Loading:
         if stage is not None:
             self.session.drop(stage)
             self.on_step(Step.DROPPED)
-        return None if applied is None else _Done(applied, note)
+        return None if applied is None else _Done(applied, note, aside)
 
-    def _staged(self, load: str, batch: Batch) -> tuple[Stage, str]:
-        """The rows of a batch, ready to be applied, and what the gate noted about them."""
+    def _staged(self, load: str, batch: Batch) -> tuple[Stage, str, int]:
+        """The rows of a batch, ready to be applied, what was noted about them, and how many were set aside."""
         with workplace(self.store.scratch()) as folder:
             parts = fetch(self.store, batch.commits, folder=folder)
             self.on_step(Step.VERIFIED)
             columns = infer(parts) if self.columns is None else self.columns
-            stage = self.session.stage(load, columns, parts, folder=folder)
-        stage = replace(stage, snapshot=batch.snapshot)
+            held = staged(self.session, self.store, self.table, load, columns, parts, folder=folder)
+        stage = replace(held.stage, snapshot=batch.snapshot)
         self.on_step(Step.STAGED)
-        self._counted(stage, parts)
+        with held.kept(self.store):
+            note = self._settled(stage, held, load, batch)
+        return stage, "; ".join(filter(None, (held.note, note))), held.aside
+
+    def _settled(self, stage: Stage, held: Held, load: str, batch: Batch) -> str:
+        """Bring a stage to where it can be applied; returns what the gate noted."""
+        self._counted(stage, held.parts)
         self.on_step(Step.COUNTED)
         self.session.settle(stage)
         self.on_step(Step.SETTLED)
@@ -228,7 +239,7 @@ class _Loading:
         self.on_step(Step.CHECKED)
         self.session.evolve(stage)
         self.on_step(Step.EVOLVED)
-        return stage, note
+        return note
 
     def _counted(self, stage: Stage, parts: list[StagedPart]) -> None:
         for part, found in zip(parts, stage.rows, strict=True):

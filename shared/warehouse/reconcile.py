@@ -7,13 +7,14 @@ ledger, what was applied from the load records, and rows by commit from the tabl
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.common.errors import Violation
 from shared.common.ports import ObjectStore
 from shared.landing.commit import Commit
 from shared.landing.reader import verify
+from shared.warehouse.aside import set_aside
 from shared.warehouse.gate import Gate, OpenGate
 from shared.warehouse.load import Log
 from shared.warehouse.ports import Disposition, LoadRecord, TableSpec, Warehouse
@@ -24,7 +25,8 @@ _NAMED = 20
 @dataclass(frozen=True, slots=True)
 class Reconciled:
     """The figures of one stream. `rows` have landed, `rejected` ones have not; `waiting` commits with `waiting_rows`
-    are not loaded yet, which is no difference; `table_rows` are in the final table. `differences` say what is wrong.
+    are not loaded yet and the warehouse cannot hold `aside` rows, which is no difference; `table_rows` are in the final
+    table. `differences` say what is wrong.
     """
 
     source: str
@@ -38,6 +40,7 @@ class Reconciled:
     loads: int = 0
     waiting: int = 0
     waiting_rows: int = 0
+    aside: int = 0
     table_rows: int = 0
     differences: tuple[str, ...] = ()
 
@@ -54,6 +57,7 @@ class _Books:
     position: int
     loads: Sequence[LoadRecord]
     tally: Mapping[int, int] = field(repr=False)
+    aside: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def applied(self) -> list[Commit]:
@@ -71,6 +75,7 @@ def reconcile(
     commits = _read(log, found)
     with warehouse.session(table) as session:
         books = _Books(table, commits, session.position(), session.history(), session.tally())
+    books = replace(books, aside=set_aside(store, table.source, table.stream, books.loads))
     found += _parts(store, commits)
     found += _ledger(books)
     match table.disposition:
@@ -94,6 +99,7 @@ def reconcile(
         loads=len(books.loads),
         waiting=len(waiting),
         waiting_rows=sum(commit.draft.rows for commit in waiting),
+        aside=sum(books.aside.values()),
         table_rows=sum(books.tally.values()),
         differences=tuple(found),
     )
@@ -147,7 +153,10 @@ def _by_commit(books: _Books) -> Iterator[str]:
     """A table that rows are added to holds each applied commit's rows, and no others."""
     left_out = _left_out(books.loads)
     wanted = {
-        commit.sequence: 0 if commit.sequence in left_out else commit.draft.rows for commit in books.applied
+        commit.sequence: 0
+        if commit.sequence in left_out
+        else commit.draft.rows - books.aside.get(commit.sequence, 0)
+        for commit in books.applied
     }
     wrong = [
         f"table: commit {sequence} published {rows} rows, and the table holds {books.tally.get(sequence, 0)} of it"

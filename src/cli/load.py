@@ -154,7 +154,15 @@ def _say(screen: Screen, source: str, loads: Loads) -> None:
 
 
 def warn_of(screen: Screen, loads: Loads) -> None:
-    """Tell the checks that do not hold and let the rows in all the same."""
+    """Tell the checks that do not hold and let the rows in all the same, and rows that no column can hold."""
+    for report in loads.reports.values():
+        if report.aside:
+            from shared.warehouse.aside import home_of
+
+            where = home_of(report.source, report.stream)
+            screen.warn(
+                f"warning: {report.table}: {report.aside:,} rows that its columns cannot hold are in {where}"
+            )
     if not loads.verdicts:
         return
     from shared.warehouse.checks.tell import message

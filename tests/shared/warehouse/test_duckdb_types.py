@@ -64,12 +64,12 @@ def test_nested_values_are_json(stream: Stream) -> None:
     ]
 
 
-def test_a_decimal_that_would_be_rounded_is_refused(stream: Stream) -> None:
+def test_a_decimal_that_would_be_rounded_is_set_aside(stream: Stream) -> None:
     stream.commit(['{"x":1.5}', '{"x":1.123456789123}'])
-    column = Column("x", ColumnType.DECIMAL)
+    report = stream.load(stream.spec(columns=(Column("x", ColumnType.DECIMAL),)))
 
-    with pytest.raises(Violation, match=r"1 values of column .x. are no decimal, like .1\.123456789123."):
-        stream.load(stream.spec(columns=(column,)))
+    assert (1, 1) == (report.rows, report.aside)
+    assert [(Decimal("1.5"),)] == stream.rows("x")
 
 
 def test_a_decimal_has_the_digits_of_its_contract(stream: Stream) -> None:
@@ -106,7 +106,6 @@ def test_the_last_of_two_equal_fields_counts(stream: Stream) -> None:
         ("integer", "jsonl.gz", ['{"x":1}', '{"x":"abc"}', '{"x":{}}'], "2 values of column \"x\" are no integer"),
         ("timestamp", "jsonl.gz", ['{"x":"yesterday"}'], "column \"x\" are no timestamp, like 'yesterday'"),
         ("boolean", "csv.gz", ["x", "true", "maybe"], "1 values of column \"x\" are no boolean, like 'maybe'"),
-        ("json", "csv.gz", ["x", "{a"], "1 values of column \"x\" are no json"),
         ("binary", "jsonl.gz", ['{"x":"!"}'], "1 values of column \"x\" are no binary"),
         ("integer", "jsonl.gz", ['{"x":1}', '{"x":'], "line 2 of a part cannot be read"),
         ("integer", "csv.gz", ["x,y", "1,2", "3"], "parts cannot be read"),

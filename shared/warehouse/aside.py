@@ -1,0 +1,188 @@
+"""Rows that passed their contract and that the warehouse cannot hold do not stop those behind them: they are set aside.
+
+When a warehouse refuses a stage, its parts are read row by row (`sift`), the rows that no column can hold are written
+to the landing zone with the reason, and the rest is staged. Staged and set aside together are still the rows that the
+commit counted. Whatever else a warehouse refuses stops the load as before.
+
+```
+landing/<source>/<stream>/aside/00000000000000000012/<load>-3.jsonl.gz    3 rows of commit 12 that <load> set aside
+```
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO
+
+from shared.common.errors import SluiceError, Violation
+from shared.common.ports import ObjectStore
+from shared.contracts.columns import Column
+from shared.landing.layout import Layout
+from shared.warehouse.ports import Disposition, LoadRecord, Session, Stage, StagedPart, TableSpec
+from shared.warehouse.sift import sifted
+
+_KEPT = re.compile(r"(?P<commit>[0-9]{20})/(?P<load>.+)-(?P<rows>[0-9]+)\.jsonl\.gz")
+
+
+def home_of(source: str, stream: str) -> str:
+    """Where the rows of a stream that were set aside lie."""
+    return f"{Layout(source, stream).home}aside/"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A stage, the parts that are in it, and the rows that are not: how many, and the keys of their files."""
+
+    stage: Stage
+    parts: list[StagedPart]
+    aside: int = 0
+    keys: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        if not self.aside:
+            return ""
+        more = f" and {len(self.keys) - 1} more" if len(self.keys) > 1 else ""
+        return f"{self.aside} rows set aside, which the warehouse cannot hold: {self.keys[0]}{more}"
+
+    @contextmanager
+    def kept(self, store: ObjectStore) -> Iterator[None]:
+        """Take the files back where the load ends with an error: the next one sets the rows aside again."""
+        try:
+            yield
+        except SluiceError:
+            for key in self.keys:
+                store.delete(key)
+            raise
+
+
+def staged(
+    session: Session,
+    store: ObjectStore,
+    table: TableSpec,
+    load: str,
+    columns: Sequence[Column],
+    parts: list[StagedPart],
+    *,
+    folder: Path,
+) -> Held:
+    """Stage the parts; where the warehouse refuses, without the rows that it cannot hold.
+
+    Raises `Violation` when that was not the reason, and when nothing would be left of what replaces a table.
+    """
+    try:
+        return Held(session.stage(load, columns, parts, folder=folder), parts)
+    except Violation as error:
+        refused = error
+    for turn, strict in enumerate((False, True), start=1):
+        name = f"{load}-{turn}"
+        place = folder / name
+        place.mkdir()
+        sieve = _Sieve(store, table, load, columns, place, strict)
+        left = sieve.left(parts)
+        if left is None or (table.disposition is Disposition.REPLACE and not any(part.rows for part in left)):
+            continue
+        with ExitStack() as stack:
+            shown = [sieve.shown(part, number, stack) for number, part in enumerate(left)]
+            try:
+                stage = session.stage(name, columns, shown, folder=place)
+            except Violation as error:
+                refused = error
+                continue
+        return Held(stage, left, sum(sieve.rows.values()), sieve.kept())
+    raise refused
+
+
+@dataclass(slots=True)
+class _Sieve:
+    """One attempt to stage what is left. `rows` were set aside, by commit."""
+
+    store: ObjectStore
+    table: TableSpec
+    load: str
+    columns: Sequence[Column]
+    place: Path
+    strict: bool
+    rows: dict[int, int] = field(default_factory=dict)
+
+    def left(self, parts: Iterable[StagedPart]) -> list[StagedPart] | None:
+        """The parts without what is set aside; None when nothing about them has changed."""
+        found, changed = list[StagedPart](), False
+        with ExitStack() as stack:
+            files = dict[int, IO[bytes]]()
+
+            def put(part: StagedPart, line: bytes) -> None:
+                if part.commit not in files:
+                    files[part.commit] = stack.enter_context(_zipped(self._file(part.commit)))
+                files[part.commit].write(line)
+                self.rows[part.commit] = self.rows.get(part.commit, 0) + 1
+
+            for number, part in enumerate(parts):
+                target = self.place / f"{number:05d}.{'csv' if part.format.startswith('csv') else 'jsonl'}"
+                try:
+                    one = sifted(part, target, columns=self.columns, strict=self.strict, put=put)
+                except Violation:
+                    return None  # it is no CSV, which the warehouse has said in more words
+                found.append(one.part if one.changed else part)
+                changed = changed or one.changed
+        return found if changed else None
+
+    def shown(self, part: StagedPart, number: int, stack: ExitStack) -> StagedPart:
+        """The part as an object of the landing zone while it is staged: some warehouses read nothing else."""
+        if part.file.parent != self.place:
+            return part
+        key = f"{home_of(self.table.source, self.table.stream)}staging/{self.place.name}/{part.file.name}"
+        copy = self.place / f"copy-{number:05d}"
+        shutil.copyfile(part.file, copy)
+        self.store.put_file(key, copy, sha256=_sha256(copy))
+        stack.callback(self.store.delete, key)
+        return replace(part, key=key)
+
+    def kept(self) -> tuple[str, ...]:
+        """Put the rows that were set aside into the landing zone; returns their keys."""
+        home = home_of(self.table.source, self.table.stream)
+        keys = []
+        for commit, rows in sorted(self.rows.items()):
+            keys.append(f"{home}{commit:020d}/{self.load}-{rows}.jsonl.gz")
+            self.store.put_file(keys[-1], self._file(commit), sha256=_sha256(self._file(commit)))
+        return tuple(keys)
+
+    def _file(self, commit: int) -> Path:
+        return self.place / f"aside-{commit:020d}.jsonl.gz"
+
+
+def set_aside(store: ObjectStore, source: str, stream: str, loads: Sequence[LoadRecord]) -> dict[int, int]:
+    """How many rows of each commit are not in the table because they were set aside, by the history of its loads.
+
+    What a load set aside that never came to its end does not count, nor what was loaded again since.
+    """
+    home, files = home_of(source, stream), dict[tuple[str, int], int]()
+    for info in store.list(home):
+        if found := _KEPT.fullmatch(info.key.removeprefix(home)):
+            files[found["load"], int(found["commit"])] = int(found["rows"])
+    rows: dict[int, int] = {}
+    for record in loads if files else ():
+        rows = {commit: count for commit, count in rows.items() if commit <= record.before}
+        if record.after < record.before:
+            rows = {commit: count for commit, count in rows.items() if commit <= record.after}
+        rows |= {commit: count for (load, commit), count in files.items() if load == record.load}
+    return rows
+
+
+def _zipped(file: Path) -> IO[bytes]:
+    return gzip.GzipFile(file, "wb", mtime=0)  # type: ignore[return-value]
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as body:
+        while chunk := body.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
