@@ -251,7 +251,7 @@ def _kinds(schema: Mapping[str, Any]) -> set[str] | None:
     elif isinstance(kinds, list):
         found = set(kinds)
     elif "enum" in schema or "const" in schema:
-        found = {_kind_of(value) for value in schema.get("enum", [schema.get("const")])}
+        found = {kind_of(value) for value in schema.get("enum", [schema.get("const")])}
     else:
         return None
     if "enum" in schema and None not in schema["enum"]:
@@ -259,7 +259,12 @@ def _kinds(schema: Mapping[str, Any]) -> set[str] | None:
     return found
 
 
-def _kind_of(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """The JSON type of plain data; a whole number written with a fraction counts as a number.
+
+    >>> [kind_of(value) for value in (None, True, 1, 1.0, "a", {}, [])]
+    ['null', 'boolean', 'integer', 'number', 'string', 'object', 'array']
+    """
     match value:
         case None:
             return "null"

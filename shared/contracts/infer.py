@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from shared.contracts.columns import DIALECT
+from shared.contracts.columns import DIALECT, kind_of
 
 MAX_FIELDS = 400
 """An object with more different keys than this is a map: one schema for all of its values."""
@@ -72,7 +72,7 @@ class Shape:
     def add(self, value: Any, depth: int = 0) -> None:
         """Look at one more value (plain data of JSON)."""
         self.seen += 1
-        kind = _kind(value)
+        kind = kind_of(value)
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
         match value:
             case str():
@@ -221,24 +221,6 @@ def unsaid(schema: dict[str, Any], path: str) -> dict[str, Any]:
     required = [other for other in schema.get("required", ()) if rest or other != name]
     changed = schema | {"properties": {**known, name: inner}, "required": required}
     return changed if required else {key: value for key, value in changed.items() if key != "required"}
-
-
-def _kind(value: Any) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case float():
-            return "number"
-        case str():
-            return "string"
-        case dict():
-            return "object"
-        case _:
-            return "array"
 
 
 @cache

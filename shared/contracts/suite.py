@@ -61,7 +61,8 @@ class Imported:
         lines = [f"# Taken over from the Great Expectations suite {_one_line(self.name)!r}."]
         lines += [f"# Changed: {_one_line(text)}" for text in self.changed]
         lines += [
-            f"# Left out, number {one.number}: {_one_line(one.name)}: {_one_line(one.reason)}" for one in self.left
+            f"# Left out, number {one.number}: {_one_line(one.name)}: {_one_line(one.reason)}"
+            for one in self.left
         ]
         items = [to_document(check) for check in self.checks]
         text = yaml.safe_dump(

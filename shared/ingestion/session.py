@@ -24,7 +24,7 @@ from shared.landing.commit import Part
 from shared.landing.disk import open_scratch
 from shared.landing.layout import Layout, PartName, run_id
 from shared.landing.log import CommitLog
-from shared.rest.client import Client, connect, guard_for
+from shared.rest.client import Client, connect
 from shared.rest.message import Page, Request
 from shared.rest.tally import Tally
 from shared.rest.transport import Timeout, Transport
@@ -181,21 +181,11 @@ def client_for(source: Source, tools: Tools) -> Client:
     headers = tuple(spec.headers.items())
     limits = spec.timeouts
     timeout = Timeout(*(limit.total_seconds() for limit in (limits.connect, limits.read, limits.total)))
-    if tools.transport is None:
-        return connect(
-            spec.base_url,
-            clock=tools.clock,
-            secrets=tools.secrets,
-            auth=spec.auth,
-            retry=spec.retry,
-            limit=spec.rate_limit,
-            errors=spec.errors,
-            headers=headers,
-            timeout=timeout,
-        )
-    return Client(
+    make: Callable[..., Client] = connect
+    if tools.transport is not None:
+        make = partial(Client, transport=tools.transport)
+    return make(
         spec.base_url,
-        tools.transport,
         clock=tools.clock,
         secrets=tools.secrets,
         auth=spec.auth,
@@ -204,7 +194,6 @@ def client_for(source: Source, tools: Tools) -> Client:
         errors=spec.errors,
         headers=headers,
         timeout=timeout,
-        guard=guard_for(spec.base_url, spec.auth),
     )
 
 
