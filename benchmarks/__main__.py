@@ -9,6 +9,8 @@ BENCHMARKS = {
     "ingest": "the product against the floor, whole processes on a mock API: speed, CPU and memory",
     "hotpath": "from a page to the bytes of a part, without a network: each step and what it was chosen over",
     "checks": "all checks of a table against one aggregate query written by hand, in DuckDB",
+    "load": "200,000 landed records into DuckDB, PostgreSQL and MariaDB, against the warehouse's own way",
+    "sql": "a table of PostgreSQL into the landing zone against COPY through the same gzip",
     "memory": "what each import costs in memory and time",
 }
 

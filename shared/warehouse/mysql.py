@@ -267,7 +267,7 @@ class MySQLDoor:
         statement, taken = bytearray(head), 0
         for row in rows:
             line = encode(row)
-            if b"\\" in line:
+            if b"\\u00" in line or b"\\f" in line:
                 line = _ESCAPE.sub(_written_out, line)
             if len(statement) > len(head) and len(statement) + len(line) > limit:
                 taken += self._sent(statement)

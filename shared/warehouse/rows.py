@@ -141,7 +141,9 @@ def _nested(spelling: Spelling) -> Callable[[msgspec.Raw], Scalar]:
 
     def of(raw: msgspec.Raw) -> Scalar:
         text = str(raw, "utf-8")
-        return None if text == "null" else spell(text)
+        if "\\u" in text:
+            return spell(text)
+        return None if text == "null" else text
 
     return of
 

@@ -44,7 +44,9 @@ class NotAValue(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """How a warehouse wants what JSON has no word for: a time in UTC, bytes, and the text of a nested value."""
+    """How a warehouse wants what JSON has no word for: a time in UTC, bytes, and the text of a nested value (of one
+    that has escapes by number; others stay as they are).
+    """
 
     moment: Callable[[datetime], str]
     binary: Callable[[bytes], str]

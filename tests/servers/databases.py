@@ -28,14 +28,16 @@ class Missing(Exception):
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """A PostgreSQL server; yields the URL of its database. Durability is off: no test kills the server."""
+def postgres(*, durable: bool = False) -> Iterator[str]:
+    """A PostgreSQL server; yields the URL of its database. No test kills it, so nothing waits for the disk."""
     initdb = _program("initdb", "postgresql", "/usr/lib/postgresql/*/bin/initdb")
     server = initdb.with_name("postgres")
     with _folder("postgres") as folder:
         data, port = folder / "data", _free_port()
         _done([*_as("postgres"), str(initdb), "-D", str(data), "-U", "sluice", "-A", "trust", "-E", "UTF8"])
-        options = f"-p {port} -h 127.0.0.1 -k {folder} -F -c synchronous_commit=off -c max_wal_size=2GB"
+        options = f"-p {port} -h 127.0.0.1 -k {folder} -c max_wal_size=2GB" + (
+            "" if durable else _NOT_DURABLE
+        )
         command = [*_as("postgres"), str(server), "-D", str(data), *options.split()]
         with _running(command, folder, port, stop="-INT"):
             yield f"postgresql://sluice@127.0.0.1:{port}/postgres"
@@ -55,6 +57,7 @@ def mariadb() -> Iterator[str]:
             yield f"mysql://root@127.0.0.1:{port}"
 
 
+_NOT_DURABLE = " -F -c synchronous_commit=off"
 _MARIADB = [
     "--bind-address=127.0.0.1",
     "--innodb-flush-log-at-trx-commit=0",
@@ -137,7 +140,9 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         if process.poll() is not None:
             break
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
+            # It listens a moment before it lets anybody in; both kinds of server write that they are "ready …" then.
+            if " ready " in log.read_text(errors="replace"):
+                return
         time.sleep(0.05)
     raise Missing(f"the server did not start: {log.read_text(errors='replace')[-500:]}")
 
