@@ -256,6 +256,9 @@ class _Stream(io.RawIOBase):
         self._bucket = bucket
         self._key = key
         self._at = 0
+        self._body: Any = (
+            None  # an object that is not there leaves a stream that has none, and is closed all the same
+        )
         answer = bucket.call("get_object", key)
         self._body, self._size, self._etag = answer["Body"], answer["ContentLength"], answer["ETag"]
 
@@ -285,7 +288,7 @@ class _Stream(io.RawIOBase):
         ) from failure
 
     def close(self) -> None:
-        if not self.closed:
+        if not self.closed and self._body is not None:
             self._body.close()
         super().close()
 
