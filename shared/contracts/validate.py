@@ -103,7 +103,10 @@ class Validator:
     def _faults(self, value: Any) -> list[Fault]:
         if value.__class__ is not dict:
             return [Fault("", "type", "the record is not an object")]
-        return [_fault(error) for error in self._compiled.iter_errors(value)]
+        try:
+            return [_fault(error) for error in self._compiled.iter_errors(value)]
+        except ValueError as error:  # jsonschema-rs walks less deep than Python 3.12 and later parse
+            return [Fault("", "json", f"nested too deeply: {error}")]
 
     def _duplicates(self, record: Record) -> list[Fault]:
         if self.duplicates is Duplicates.LAST:
