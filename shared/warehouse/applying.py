@@ -28,6 +28,10 @@ def apply_stage(dml: Dml, change: Change, *, changed: Changed, is_empty: Callabl
 
 def _merge(dml: Dml, change: Change, changed: Changed, *, is_empty: bool) -> Applied:
     updated = deleted = 0
+    if dml.remembers:
+        changed(dml.drop_outlived())
+        changed(dml.forget_deletions())
+        changed(dml.remember_deletions())
     if not is_empty:
         if late := dml.drop_late():
             changed(late)

@@ -27,6 +27,9 @@ it."""
 LEDGER = "_sluice"
 """The schema of the ledger, the history of loads and the stages that were kept."""
 
+DELETED = "deleted"
+"""The table beside the ledger that remembers deletions by cursor, so that a late row does not undo one."""
+
 DIGITS, SCALE = 38, 9
 """Digits in all and behind the point, of a decimal that declares none: what every warehouse of ours can hold."""
 

@@ -12,7 +12,18 @@ from datetime import UTC, datetime
 
 from shared.common.errors import unknown
 from shared.contracts.columns import Column, ColumnType
-from shared.warehouse.ddl import CLOSED_BY, COMMIT, IS_CURRENT, LOADED_AT, RUN, VALID_FROM, VALID_TO
+from shared.warehouse.ddl import (
+    CLOSED_BY,
+    COMMIT,
+    DELETED,
+    IS_CURRENT,
+    LEDGER,
+    LOADED_AT,
+    RUN,
+    VALID_FROM,
+    VALID_TO,
+    literal,
+)
 from shared.warehouse.ports import Disposition, Stage, TableSpec
 
 BEGINNING = datetime(1000, 1, 1, tzinfo=UTC)
@@ -29,9 +40,10 @@ def _as_it_is(column: Column, value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """How a warehouse says it. `path` is the text at a path inside a nested value, null where it is null.
+    """How a warehouse says it. `path` is the text at a path inside a nested value, null where it is null; `identity` is
+    one text of the keys in `{0}`; `staged` makes what the final table holds of a column of the stage; `moment` is the
+    type of a time with a zone.
 
-    `staged` makes what the final table holds of a column of the stage; `moment` is the type of a time with a zone.
     Templates have `{table}`, its `{alias}`, and `{others}` joined `{on}` a condition.
     """
 
@@ -39,6 +51,7 @@ class Grammar:
     place: str
     path: Callable[[str, Sequence[str]], str]
     moment: str
+    identity: str = "concat_ws(chr(31), {0})"
     nulls_last: str = " NULLS LAST"
     same: str = "{0} IS NOT DISTINCT FROM {1}"
     delete: str = "DELETE FROM {table} {alias} USING {others} WHERE {on}"
@@ -163,6 +176,52 @@ class Dml:
         if kind is ColumnType.STRING:
             return f"coalesce({field} NOT IN ('', '0', 'false', 'False', 'FALSE'), FALSE)"
         return f"({field} IS NOT NULL)"
+
+    # Deletions that a late row must not undo
+
+    @property
+    def remembers(self) -> bool:
+        """Whether deletions are remembered: where a row may come that is older than one, by its cursor."""
+        named = self.spec.deleted_field is not None and self.spec.cursor_field is not None
+        return named and self.keyed and self.spec.disposition is Disposition.MERGE
+
+    def drop_outlived(self) -> str:
+        """Leave the rows in the stage that are not older than the deletion of their key."""
+        (cursor,) = self._cursor("s")
+        on = f"{self._deleted('d')} AND d.identity = {self._one()} AND ({cursor} IS NULL OR {cursor} < d.{self._kept})"
+        others = f"{self._graves} d"
+        return self.grammar.delete.format(table=self.stage, alias="s", others=others, on=on)
+
+    def forget_deletions(self) -> str:
+        """Forget what was remembered of the keys in the stage."""
+        on = f"{self._deleted('d')} AND d.identity = {self._one()}"
+        return self.grammar.delete.format(table=self._graves, alias="d", others=f"{self.stage} s", on=on)
+
+    def remember_deletions(self) -> str:
+        """Remember when the keys went that the stage says are gone."""
+        (cursor,) = self._cursor("s")
+        return (
+            f"INSERT INTO {self._graves} (source, stream, identity, {self._kept}) "
+            f"SELECT {literal(self.spec.source)}, {literal(self.spec.stream)}, {self._one()}, {cursor} "
+            f"FROM {self.stage} s WHERE {self.gone('s')} AND {cursor} IS NOT NULL"
+        )
+
+    @property
+    def _graves(self) -> str:
+        return self.grammar.quote(LEDGER, DELETED)
+
+    @property
+    def _kept(self) -> str:
+        """Where the cursor of a deletion stands."""
+        kind = next((c.type for c in self.source.columns if c.name == self.spec.cursor_field), None)
+        return "moment" if kind in _MOMENTS else "number" if kind in _NUMBERS else "word"
+
+    def _deleted(self, alias: str) -> str:
+        source, stream = literal(self.spec.source), literal(self.spec.stream)
+        return f"{alias}.source = {source} AND {alias}.stream = {stream}"
+
+    def _one(self) -> str:
+        return self.grammar.identity.format(", ".join(self._keys("s")))
 
     # Versions
 

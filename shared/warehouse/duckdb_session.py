@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from shared.common.errors import Transient, Violation
 from shared.contracts.columns import Column
 from shared.warehouse.applying import apply_stage, undo
-from shared.warehouse.ddl import COMMIT, HISTORY, LEDGER, LOADED_AT, PART, RUN, literal, names_for, quoted
+from shared.warehouse.ddl import (
+    COMMIT,
+    DELETED,
+    HISTORY,
+    LEDGER,
+    LOADED_AT,
+    PART,
+    RUN,
+    literal,
+    names_for,
+    quoted,
+)
 from shared.warehouse.dml import Dml, Grammar
 from shared.warehouse.duckdb_read import (
     FILE,
@@ -56,6 +67,10 @@ CREATE SCHEMA IF NOT EXISTS {LEDGER};
 CREATE TABLE IF NOT EXISTS {LEDGER}.ledger (
     source VARCHAR, stream VARCHAR, sequence BIGINT NOT NULL, run VARCHAR, loaded_at TIMESTAMP WITH TIME ZONE,
     PRIMARY KEY (source, stream)
+);
+CREATE TABLE IF NOT EXISTS {LEDGER}.{DELETED} (
+    source VARCHAR, stream VARCHAR, identity VARCHAR, moment TIMESTAMP WITH TIME ZONE, number DECIMAL(38, 9),
+    word VARCHAR
 );
 CREATE TABLE IF NOT EXISTS {LEDGER}.loads (
     load VARCHAR, source VARCHAR, stream VARCHAR, final VARCHAR, disposition VARCHAR, from_sequence BIGINT,

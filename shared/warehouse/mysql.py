@@ -21,6 +21,7 @@ from shared.contracts.columns import Column, ColumnType
 from shared.warehouse.ddl import (
     CLOSED_BY,
     COMMIT,
+    DELETED,
     IS_CURRENT,
     LEDGER,
     LOADED_AT,
@@ -91,6 +92,9 @@ _PREPARE = (
     """CREATE TABLE IF NOT EXISTS {ledger} (
     source VARCHAR(190), stream VARCHAR(190), sequence BIGINT NOT NULL, run VARCHAR(190), loaded_at DATETIME(6),
     PRIMARY KEY (source, stream)) {options}""",
+    """CREATE TABLE IF NOT EXISTS {deleted} (
+    source VARCHAR(190), stream VARCHAR(190), identity LONGTEXT, moment DATETIME(6),
+    number DECIMAL(65,20), word LONGTEXT, INDEX (source, stream, identity(191))) {options}""",
     """CREATE TABLE IF NOT EXISTS {loads} (
     number BIGINT AUTO_INCREMENT PRIMARY KEY, `load` VARCHAR(190), source VARCHAR(190), stream VARCHAR(190), final TEXT,
     disposition VARCHAR(20), from_sequence BIGINT, to_sequence BIGINT, run VARCHAR(190), inserted BIGINT,
@@ -119,11 +123,29 @@ def _staged(column: Column, value: str) -> str:
     return f"FROM_BASE64({value})" if column.type is ColumnType.BINARY else value
 
 
+def type_of(column: Column, *, wide: bool = False) -> str:
+    """The type of a column in a final table; `wide` is for integers beyond 64 bits."""
+    match column.type:
+        case ColumnType.DECIMAL:
+            total, scale = digits(column)
+            if total > MOST_DIGITS or scale > MOST_SCALE:
+                raise Misconfigured(
+                    f'column "{column.name}" has {total} digits, {scale} of them behind the point',
+                    hint=f"MySQL has at most {MOST_DIGITS} and {MOST_SCALE}; or declare it as a string",
+                )
+            return f"DECIMAL({total},{scale})"
+        case ColumnType.INTEGER if wide:
+            return WIDE
+        case kind:
+            return TYPES[kind]
+
+
 GRAMMAR = Grammar(
     quote=backticked,
     place=ROW,
     path=_path,
     moment=_MOMENT,
+    identity="CONCAT_WS(CHAR(31 USING utf8mb4), {0})",
     nulls_last="",  # nulls are the smallest of all
     same="{0} <=> {1}",
     delete="DELETE {alias} FROM {table} {alias} JOIN {others} ON {on}",
@@ -179,19 +201,7 @@ class MySQLDoor:
         return "".join(letter for letter in plain if not unicodedata.combining(letter))
 
     def type_of(self, column: Column, *, wide: bool = False) -> str:
-        match column.type:
-            case ColumnType.DECIMAL:
-                total, scale = digits(column)
-                if total > MOST_DIGITS or scale > MOST_SCALE:
-                    raise Misconfigured(
-                        f'column "{column.name}" has {total} digits, {scale} of them behind the point',
-                        hint=f"MySQL has at most {MOST_DIGITS} and {MOST_SCALE}; or declare it as a string",
-                    )
-                return f"DECIMAL({total},{scale})"
-            case ColumnType.INTEGER if wide:
-                return WIDE
-            case kind:
-                return TYPES[kind]
+        return type_of(column, wide=wide)
 
     def stage_type(self, column: Column, *, wide: bool) -> str:
         # Base64, because text with bytes in it would have to be one or the other.
@@ -229,8 +239,8 @@ class MySQLDoor:
     def prepare(self) -> None:
         self._schema(LEDGER)
         for statement in _PREPARE:
-            ledger, loads = backticked(LEDGER, "ledger"), backticked(LEDGER, "loads")
-            self.run(statement.format(ledger=ledger, loads=loads, options=self._options))
+            names = {name: backticked(LEDGER, name) for name in ("ledger", "loads", DELETED)}
+            self.run(statement.format(**names, options=self._options))
         if "note" not in self.types((LEDGER, "loads")):
             self.run(f"ALTER TABLE {backticked(LEDGER, 'loads')} ADD COLUMN note TEXT")
 

@@ -15,6 +15,7 @@ from shared.contracts.columns import Column, ColumnType
 from shared.warehouse.ddl import (
     CLOSED_BY,
     COMMIT,
+    DELETED,
     IS_CURRENT,
     LEDGER,
     LOADED_AT,
@@ -77,6 +78,9 @@ _PREPARE = f"""
 CREATE TABLE IF NOT EXISTS {LEDGER}.ledger (
     source text, stream text, sequence bigint NOT NULL, run text, loaded_at timestamptz, PRIMARY KEY (source, stream)
 );
+CREATE TABLE IF NOT EXISTS {LEDGER}.{DELETED} (
+    source text, stream text, identity text, moment timestamptz, number numeric, word text
+);
 CREATE TABLE IF NOT EXISTS {LEDGER}.loads (
     number bigint GENERATED ALWAYS AS IDENTITY, load text, source text, stream text, final text, disposition text,
     from_sequence bigint, to_sequence bigint, run text, inserted bigint, updated bigint, started_at timestamptz,
@@ -102,6 +106,18 @@ _ISO = (
 
 def _path(field: str, steps: Sequence[str]) -> str:
     return f"(({field})::jsonb #>> ARRAY{literal(list(steps))})"
+
+
+def type_of(column: Column, *, wide: bool = False) -> str:
+    """The type of a column in a final table; `wide` is for integers beyond 64 bits."""
+    match column.type:
+        case ColumnType.DECIMAL:
+            total, scale = digits(column)
+            return f"numeric({total},{scale})"
+        case ColumnType.INTEGER if wide:
+            return WIDE
+        case kind:
+            return TYPES[kind]
 
 
 GRAMMAR = Grammar(quote=quoted, place=ROW, path=_path, moment=_MOMENT)
@@ -145,14 +161,7 @@ class PostgresDoor:
         return name.casefold()
 
     def type_of(self, column: Column, *, wide: bool = False) -> str:
-        match column.type:
-            case ColumnType.DECIMAL:
-                total, scale = digits(column)
-                return f"numeric({total},{scale})"
-            case ColumnType.INTEGER if wide:
-                return WIDE
-            case kind:
-                return TYPES[kind]
+        return type_of(column, wide=wide)
 
     def stage_type(self, column: Column, *, wide: bool) -> str:
         return self.type_of(column, wide=wide)

@@ -10,7 +10,7 @@ from typing import Any
 from shared.common.errors import Transient, Violation
 from shared.contracts.columns import Column
 from shared.warehouse.applying import apply_stage, undo
-from shared.warehouse.ddl import COMMIT, HISTORY, LEDGER, LOADED_AT, PART, RUN, names_for, shortened
+from shared.warehouse.ddl import COMMIT, DELETED, HISTORY, LEDGER, LOADED_AT, PART, RUN, names_for, shortened
 from shared.warehouse.dml import Dml
 from shared.warehouse.ports import (
     Applied,
@@ -47,7 +47,7 @@ class RelationalSession:
     def prepare(self) -> None:
         """The ledger, with a row for the stream."""
         mine = f"SELECT 1 FROM {self._ledger} WHERE source = ? AND stream = ?"
-        if self._door.types((LEDGER, "ledger")) and self.query(mine, self._stream):
+        if self._door.types((LEDGER, DELETED)) and self.query(mine, self._stream):
             return
         with self._door.exclusive():
             self._door.prepare()

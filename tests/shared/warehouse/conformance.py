@@ -382,6 +382,33 @@ class WarehouseSuite:
         assert [("b", 1), ("c", 1)] == before
         assert [("a", 3), ("b", 1), ("c", 1)] == house.rows(stream, "id", "v")
 
+    @pytest.mark.parametrize("cursor", ["timestamp", "integer", "string", "date"])
+    def test_a_late_row_does_not_bring_back_what_was_deleted(
+        self, house: House, stream: Stream, cursor: str
+    ) -> None:
+        kinds = columns(a="integer", b="string", v="integer", c=cursor, gone="boolean")
+        spec = stream.spec(
+            "merge", columns=kinds, primary_key=("a", "b"), cursor_field="c", deleted_field="gone"
+        )
+
+        def record(b: str, v: int, day: int, *, gone: bool = False) -> dict[str, Any]:
+            text = f"2026-01-{day:02d}" + ("T00:00:00Z" if cursor == "timestamp" else "")
+            return {"a": 1, "b": b, "v": v, "c": day if cursor == "integer" else text, "gone": gone}
+
+        for records in (
+            [record("x", 1, 1), record("y", 1, 1)],
+            [record("x", 2, 9, gone=True), record("never", 1, 9, gone=True)],
+            [record("x", 3, 5), record("never", 3, 5), record("y", 2, 5)],
+        ):
+            stream.commit(records)
+            stream.load(spec)
+        late = house.rows(stream, "b", "v")
+        stream.commit([record("x", 4, 10), record("never", 4, 9)])
+        stream.load(spec)
+
+        assert [("y", 2)] == late
+        assert [("never", 4), ("x", 4), ("y", 2)] == house.rows(stream, "b", "v")
+
     @pytest.mark.parametrize(
         ("kind", "yes", "no"), [("boolean", True, False), ("integer", 1, 0), ("string", "x", "")]
     )

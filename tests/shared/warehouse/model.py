@@ -66,12 +66,15 @@ def moments(commits: Iterable[Landed]) -> list[Version]:
                 new = _row(record, commit)
                 if new[0] not in shown or _age(new) >= _age(shown[new[0]]):
                     shown[new[0]] = new
-        at = snapshot[-1].at
+        at, ends = snapshot[-1].at, list[list[Any]]()
         for version in table:
             now = shown.get(version[0])
+            if version[7] and now is not None and now[5]:
+                ends.append([*now[:5], at, at, 0])
             if version[7] and (now is None or now[5] or (now[1], now[2]) != (version[1], version[2])):
                 version[6:] = [at, 0]
         alive = {version[0] for version in table if version[7]}
+        table += ends
         table += [[*row[:5], at, None, 1] for key, row in shown.items() if key not in alive and not row[5]]
     return sorted((tuple(version) for version in table), key=repr)
 

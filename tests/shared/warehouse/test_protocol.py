@@ -21,7 +21,7 @@ from shared.warehouse.ports import Step, TableSpec
 from tests.shared.warehouse.house import House
 from tests.shared.warehouse.model import Landed, expected, moments, versions
 from tests.shared.warehouse.stream import Stream
-from tests.shared.warehouse.zygote import Zygote, kinds_of
+from tests.shared.warehouse.zygote import Zygote, deletes, kinds_of
 
 # `moments` is scd2 by whole snapshots, `scd2` by a cursor.
 WAYS = ["append", "merge", "replace", "scd2", "moments"]
@@ -32,7 +32,12 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 rows = st.lists(
     st.fixed_dictionaries(
-        {"id": st.sampled_from("abcd"), "v": st.integers(0, 9), "c": st.none() | st.integers(0, 5)}
+        {
+            "id": st.sampled_from("abcd"),
+            "v": st.integers(0, 9),
+            "c": st.none() | st.integers(0, 5),
+            "gone": st.sampled_from([None, False, False, True]),
+        }
     ),
     max_size=6,
 )
@@ -59,7 +64,9 @@ class History:
     def spec(self) -> TableSpec:
         disposition = "scd2" if self.way == "moments" else self.way
         kinds = kinds_of(self.way)
-        return self.stream.spec(disposition, columns=kinds, primary_key=("id",), cursor_field="c")
+        return self.stream.spec(
+            disposition, columns=kinds, primary_key=("id",), cursor_field="c", deleted_field=deletes(self.way)
+        )
 
     def land(self, records: list[dict[str, Any]], *, whole: bool) -> None:
         run = f"r{self.run}"
@@ -176,7 +183,15 @@ def zygote() -> Any:
 
 def a_few(chance: random.Random) -> list[dict[str, Any]]:
     some = range(chance.randrange(1, 40))
-    return [{"id": f"k{chance.randrange(20)}", "v": n, "c": chance.choice([None, *range(9)])} for n in some]
+    return [
+        {
+            "id": f"k{chance.randrange(20)}",
+            "v": n,
+            "c": chance.choice([None, *range(9)]),
+            "gone": chance.random() < 0.1,
+        }
+        for n in some
+    ]
 
 
 @pytest.mark.parametrize("way", WAYS)

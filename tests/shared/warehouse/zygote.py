@@ -38,7 +38,13 @@ class Jobs(Protocol):
 
 def kinds_of(way: str) -> tuple[Column, ...]:
     """The columns of the stream of a history."""
-    return columns(id="string", v="integer", c="timestamp" if way == "scd2" else "integer")
+    cursor = "timestamp" if way == "scd2" else "integer"
+    return columns(id="string", v="integer", c=cursor, gone="boolean")
+
+
+def deletes(way: str) -> str | None:
+    """The field of a history that says that a record is gone."""
+    return None if way == "append" else "gone"
 
 
 class Zygote:
@@ -109,7 +115,7 @@ def job(order: dict[str, Any]) -> None:
     store, clock = FolderStore(Path(order["root"])), SystemClock()
     source, way = order["source"], order["way"]
     disposition = Disposition("scd2" if way == "moments" else way)
-    spec = TableSpec(source, "accounts", disposition, kinds_of(way), ("id",), "c")
+    spec = TableSpec(source, "accounts", disposition, kinds_of(way), ("id",), "c", deleted_field=deletes(way))
     load(
         CommitLog(store, source, "accounts", clock),
         store,
