@@ -99,7 +99,9 @@ class Settings(BaseSettings):
     warehouse_url: str = Field(
         default_factory=_warehouse,
         repr=False,  # it may hold a password
-        description="The warehouse: duckdb:///file or duckdb:////absolute/file. By default ./.sluice/warehouse.duckdb.",
+        description="The warehouse: duckdb:///file, duckdb:////absolute/file, "
+        "postgresql://user:password@host:5432/database or mysql://user:password@host:3306 (MariaDB too). "
+        "By default ./.sluice/warehouse.duckdb.",
     )
 
     @field_validator("environment", mode="before")
@@ -137,7 +139,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_warehouse(cls, value: str) -> str:
         if not _WAREHOUSE.fullmatch(value):
-            raise ValueError("expected duckdb:///file")
+            raise ValueError("expected duckdb:///file, or postgresql:// or mysql:// with user, password and host")
         return value
 
     @classmethod

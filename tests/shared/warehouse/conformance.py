@@ -20,8 +20,10 @@ import pytest
 from shared.common.errors import Misconfigured, Violation
 from shared.contracts.columns import Column, ColumnType
 from shared.landing.commit import Commit, Draft
+from shared.warehouse.ddl import HISTORY
 from shared.warehouse.fetch import fetch
 from shared.warehouse.ports import Step
+from shared.warehouse.replay import plan, rewind
 from tests.shared.warehouse.house import House, nested, plain
 from tests.shared.warehouse.stream import Stream, columns
 
@@ -615,6 +617,29 @@ class WarehouseSuite:
 
         assert ("loaded", "superseded", 0) == (winners[1].status, loser.status, loser.rows)
         assert {"append": 2, "merge": 1, "scd2": 2}[disposition] == len(house.rows(stream, "v"))
+
+    @pytest.mark.parametrize(
+        ("disposition", "start"), [("append", 0), ("append", 3), ("merge", 2), ("scd2", 0)]
+    )
+    def test_a_replay_ends_in_the_same_table(
+        self, house: House, stream: Stream, disposition: str, start: int
+    ) -> None:
+        spec = stream.spec(disposition, columns=columns(**GONE), deleted_field="deleted_at", **KEYED)
+        for number in range(4):
+            stream.commit([row("a", number, number), row("b", number, 9 - number), row(f"k{number}", 0, 0)])
+        names = ("id", "v", "_sluice_commit", *(HISTORY if disposition == "scd2" else ()))
+        stream.load(spec)
+        before = house.rows(stream, *names)
+        replay = plan(spec, 4, start)
+        moved = rewind(
+            replay, stream.log, stream.store, house.warehouse, load_id=lambda: "back", clock=stream.clock
+        )
+        between = len(house.rows(stream, "id"))
+        stream.load(spec)
+
+        assert moved
+        assert {"append": 3 * max(0, start - 1), "merge": len(before), "scd2": 0}[disposition] == between
+        assert before == house.rows(stream, *names)
 
     def test_the_clock_goes_back(self, house: House, stream: Stream) -> None:
         spec = stream.spec("scd2", columns=columns(id="string", v="integer"), primary_key=("id",))
