@@ -139,7 +139,9 @@ class Settings(BaseSettings):
     @classmethod
     def _is_warehouse(cls, value: str) -> str:
         if not _WAREHOUSE.fullmatch(value):
-            raise ValueError("expected duckdb:///file, or postgresql:// or mysql:// with user, password and host")
+            raise ValueError(
+                "expected duckdb:///file, or postgresql:// or mysql:// with user, password and host"
+            )
         return value
 
     @classmethod

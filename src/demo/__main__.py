@@ -136,7 +136,9 @@ def proof(report: Mapping[str, Any], steady: Sluice, killed: Sluice) -> None:
     if wrong:
         raise SluiceError(f"not every record is there exactly once: {', '.join(wrong)}", home=HOME)
     rows = sum(rows for rows, _ in found.values())
-    say(f"Yes: {rows:,} rows in {len(found)} tables, as many different keys, and all that the site gives out.")
+    say(
+        f"Yes: {rows:,} rows in {len(found)} tables, as many different keys, and all that the site gives out."
+    )
     if more := sum(kept.values()):
         say(f"({more} of them belong to accounts that were closed since: the API no longer gives them out.)")
     if hidden := sum(report["hidden"].values()):

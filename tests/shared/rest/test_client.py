@@ -246,8 +246,8 @@ def test_a_limit_beyond_the_deadline_is_not_waited_for() -> None:
 
 def test_no_header_of_a_success_lets_a_run_sleep_for_ever() -> None:
     clock = FakeClock()
-    never = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(10**30)}
-    client, _ = build([answer({}, **never)] * 3, clock)
+    never = answer({}, x_ratelimit_remaining="0", x_ratelimit_reset=str(10**30))
+    client, _ = build([never] * 3, clock)
     for _ in range(3):
         client.send(client.request("/x"))
 
@@ -256,8 +256,8 @@ def test_no_header_of_a_success_lets_a_run_sleep_for_ever() -> None:
 
 def test_a_limit_beyond_the_budget_for_retries_is_not_waited_for() -> None:
     clock = FakeClock()
-    soon = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "3000"}
-    client, transport = build([answer({}, **soon)], clock, retry=Retry(budget=600.0))
+    soon = answer({}, x_ratelimit_remaining="0", x_ratelimit_reset="3000")
+    client, transport = build([soon], clock, retry=Retry(budget=600.0))
     client.send(client.request("/x"))
 
     with pytest.raises(Transient, match="next request in 3000 s") as caught:
@@ -269,7 +269,7 @@ def test_a_limit_beyond_the_budget_for_retries_is_not_waited_for() -> None:
 
 def test_a_long_wait_is_told_with_its_reason() -> None:
     said: list[str] = []
-    busy = [answer(status=429, **{"retry-after": seconds}) for seconds in ("5", "100")]
+    busy = [answer(status=429, retry_after=seconds) for seconds in ("5", "100")]
     client, _ = build([*busy, answer({})], say=said.append, random=lambda: 0.0)
 
     client.scoped(stream="plans").send(client.request("/x"))

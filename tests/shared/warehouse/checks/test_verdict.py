@@ -112,7 +112,10 @@ def test_an_alert_names_table_check_numbers_and_commands() -> None:
         "a, b: expect_c: could not be checked: the warehouse refused it (fail)\n"
         "n: expect_b: 3 of 200 unexpected (1.5%), expected unique (warn)"
     ) == told.message
-    assert "look: sluice checks show L1\nlet the rows in: sluice load shop --release L1 --reason WHY" == told.todo
+    assert (
+        "look: sluice checks show L1\nlet the rows in: sluice load shop --release L1 --reason WHY"
+        == told.todo
+    )
     assert (("source", "shop"), ("stream", "orders"), ("run", "r1")) == told.where
 
 
