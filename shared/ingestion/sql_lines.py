@@ -6,6 +6,8 @@ to see each record, or a line is marked: then it holds a value (NaN, infinity, 0
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -17,6 +19,7 @@ from shared.ingestion.sql_query import MARK
 from shared.ingestion.window import Window
 from shared.rest.message import Page, Request, Response
 
+_TOKENS = re.compile(rb'("(?:[^"\\]|\\.)*")|(-?Infinity|NaN)')
 _NULL = msgspec.Raw(b"null")
 _NOWHERE = (Request(""), Response(200))
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -37,18 +40,19 @@ class Treated:
 class Lines:
     """How the lines of a table are treated, by one reader.
 
-    `sieve` is given where every record has to be looked at. `known` is the contract of the catalogue, against which a
-    marked line shows what is wrong with it; with `nulls` that becomes null, otherwise the record is quarantined.
+    With `every` all records go through `strict()`, the sieve, which is made when it is first needed. `known` is the
+    contract of the catalogue, against which a marked line shows what is wrong with it; with `nulls` that becomes null,
+    otherwise the record is quarantined.
     """
 
     known: Contract
-    strict: Sieve
+    strict: Callable[[], Sieve]
     every: bool
     nulls: bool
 
     def treat(self, block: bytes, lines: int) -> Treated:
         """Treat a block of whole lines."""
-        marked = block.startswith(MARK) or b"\n" + MARK in block
+        marked = MARK in block
         if not marked and not self.every:
             return Treated(block, lines)
         records = block.split(b"\n")
@@ -58,11 +62,11 @@ class Lines:
         if marked and self.nulls:
             records, nulled = self._nulled(records)
         elif marked:
-            records = [record.removeprefix(MARK) for record in records]
+            records = [unmarked(record) for record in records]
         page = Page(*_NOWHERE, records=tuple(records))
         if not self.every and self.nulls:
             return Treated(b"\n".join([*records, b""]), len(records), nulled=nulled)
-        found = self.strict.sift(page, window=Window(), seen=Seen(), included={})
+        found = self.strict().sift(page, window=Window(), seen=Seen(), included={})
         return Treated(found.chunk, found.rows, found.quarantine, found.rejected, nulled)
 
     def _nulled(self, records: list[bytes]) -> tuple[list[bytes], int]:
@@ -72,12 +76,21 @@ class Lines:
             if not record.startswith(MARK):
                 made.append(record)
                 continue
-            fields = _fields.decode(record.removeprefix(MARK))
-            wrong = {_top(fault.pointer) for fault in validator.check(record.removeprefix(MARK))}
+            fields = _fields.decode(unmarked(record))
+            wrong = {_top(fault.pointer) for fault in validator.check(unmarked(record))}
             fields.update((name, _NULL) for name in wrong)
             nulled += len(wrong)
             made.append(msgspec.json.encode(fields))
         return made, nulled
+
+
+def unmarked(record: bytes) -> bytes:
+    """A marked line as JSON: numbers that are none become texts.
+
+    >>> unmarked(MARK + b'{"a":NaN,"b":-Infinity,"c":"x:NaN"}')
+    b'{"a":"NaN","b":"-Infinity","c":"x:NaN"}'
+    """
+    return _TOKENS.sub(lambda token: token[1] or b'"%s"' % token[2], record.removeprefix(MARK))
 
 
 def _top(pointer: str) -> str:

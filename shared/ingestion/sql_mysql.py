@@ -147,7 +147,7 @@ class MySqlReader:
             cursor.execute(sql)
             return [tuple(row) for row in cursor.fetchall()]
 
-    def blocks(self, sql: str) -> Iterator[tuple[bytes, int]]:
+    def blocks(self, sql: str, table: TableShape) -> Iterator[tuple[bytes, int]]:
         from pymysql.cursors import SSCursor
 
         with self._raw.cursor(SSCursor) as cursor:

@@ -1,7 +1,8 @@
-"""PostgreSQL as a source: its session, its catalogue, and its own way of writing a row as JSON.
+"""PostgreSQL as a source: its session, its catalogue, and how its rows become JSON.
 
-The server makes the JSON: `format` with the text of each column takes two thirds of the time of `row_to_json`, and
-COPY in CSV with separators that JSON cannot hold hands the lines over as they are (figures: docs/sql-sources.md).
+The server writes each value as JSON and COPY puts them between separators that JSON cannot hold; the keys are put in
+here, a block of rows at once. `row_to_json`, or any other way of making the whole line in the server, costs both sides
+more (figures: docs/sql-sources.md).
 """
 
 from __future__ import annotations
@@ -12,17 +13,13 @@ from typing import Any
 
 from shared.common.errors import Misconfigured
 from shared.contracts.columns import ColumnType
+from shared.ingestion.sql_copy import copied
 from shared.ingestion.sql_query import MARK, TEMPORAL, Dialect, Query
 from shared.ingestion.sql_spec import split_name
 from shared.ingestion.sql_table import Bound, TableColumn, TableShape
 
-BLOCK = 256 * 1024
-"""Bytes that are handed on at once."""
-
-_ARGUMENTS = 80
-"""Columns of one call of `format`; PostgreSQL's functions take a hundred arguments."""
-
-_COPY = "COPY ({}) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')"
+_SEPARATOR, _QUOTE = b"\x02", b"\x01"
+_COPY = "COPY ({}) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02', NULL 'null')"
 
 _SETTINGS = {
     "standard_conforming_strings": "on",
@@ -90,19 +87,9 @@ class Postgres:
         return f"(now() - interval '{lag.total_seconds():f} s')"
 
     def lines(self, table: TableShape) -> str:
-        pieces = []
-        for start in range(0, len(table.columns), _ARGUMENTS):
-            columns = table.columns[start : start + _ARGUMENTS]
-            shape = ",".join(f"{_key(column.name)}:%s" for column in columns)
-            last = start + _ARGUMENTS >= len(table.columns)
-            shape = ("," if start else "{") + shape + ("}" if last else "")
-            values = ", ".join(_json(column) for column in columns)
-            pieces.append(f"format({_text(shape)}, {values})")
-        line = " || ".join(pieces)
         guards = " AND ".join(column.guard for column in table.columns if column.guard)
-        if not guards:
-            return line
-        return f"CASE WHEN ({guards}) IS FALSE THEN {_text(MARK.decode())} ELSE '' END || {line}"
+        mark = [f"CASE WHEN ({guards}) IS FALSE THEN E'\\x{MARK.hex()}' ELSE '' END"] if guards else []
+        return ", ".join([*mark, *(_value(column) for column in table.columns)])
 
 
 class PostgresReader:
@@ -151,17 +138,14 @@ class PostgresReader:
         found: list[tuple[Any, ...]] = self._raw.execute(sql).fetchall()
         return found
 
-    def blocks(self, sql: str) -> Iterator[tuple[bytes, int]]:
-        with self._raw.cursor() as cursor, cursor.copy(_COPY.format(sql)) as copy:
-            held, lines = 0, list[bytes]()
-            for line in copy:
-                lines.append(line)
-                held += len(line)
-                if held >= BLOCK:
-                    yield b"".join(lines), len(lines)
-                    held, lines = 0, []
-            if lines:
-                yield b"".join(lines), len(lines)
+    def blocks(self, sql: str, table: TableShape) -> Iterator[tuple[bytes, int]]:
+        pattern = _pattern(table)
+        for block, rows in copied(self._raw, _COPY.format(sql)):
+            # A JSON null inside a json column is told from NULL by quotes, which make no difference here.
+            whole = block.translate(None, _QUOTE) if _QUOTE in block else block
+            values = whole.replace(b"\n", _SEPARATOR).split(_SEPARATOR)
+            values.pop()
+            yield pattern * rows % tuple(values), rows
 
     def cuts(self, query: Query, count: int) -> list[Bound]:
         """Quantiles of the keys of a sample: right for keys of any type and with any holes."""
@@ -203,24 +187,35 @@ def _text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _key(name: str) -> str:
-    """The column's name as a JSON text, within the pattern of `format`."""
+def _pattern(table: TableShape) -> bytes:
+    """A row as bytes into which its values are put, the mark before them where the table has guards."""
     import msgspec
 
-    return msgspec.json.encode(name).decode().replace("%", "%%")
+    fields = []
+    for column in table.columns:
+        key = msgspec.json.encode(column.name).replace(b"%", b"%%")
+        fields.append(key + (b':"%b"' if _bare(column) else b":%b"))
+    mark = b"%b" if any(column.guard for column in table.columns) else b""
+    return mark + b"{" + b",".join(fields) + b"}\n"
 
 
-def _json(column: TableColumn) -> str:
-    return f"coalesce({column.json}, 'null')" if column.nullable else column.json
+def _bare(column: TableColumn) -> bool:
+    """Whether the quotes of a value come from the pattern: not where it may be null, which has none."""
+    return column.quoted and not column.nullable
+
+
+def _value(column: TableColumn) -> str:
+    """The JSON of a column; NULL stays NULL, which COPY writes as null."""
+    return f"'\"' || {column.json}::text || '\"'" if column.quoted and column.nullable else column.json
 
 
 def _column(row: tuple[Any, ...]) -> TableColumn:
     name, filled, schema, kind, family, listed, modifier, description = row
     quoted = Postgres().quote(name)
     native = f"{Postgres().quote(schema)}.{Postgres().quote(kind)}"
-    type_, json, guard = _written(quoted, kind if schema == "pg_catalog" else "", family, listed)
+    type_, json, marks, guard = _written(quoted, kind if schema == "pg_catalog" else "", family, listed)
     if kind == "hstore":
-        type_, json = ColumnType.JSON, f"to_json({quoted})::text"
+        type_, json = ColumnType.JSON, f"to_json({quoted})"
     precision = scale = None
     if kind == "numeric" and modifier >= 4:
         precision, scale = (modifier - 4) >> 16 & 0xFFFF, ((modifier - 4 & 0x7FF) ^ 1024) - 1024
@@ -228,7 +223,7 @@ def _column(row: tuple[Any, ...]) -> TableColumn:
         if scale < 0 or scale > precision:  # rounds before the point, or has more zeros than digits behind it
             precision = scale = None
     return TableColumn(
-        name, type_, native, json, nullable=not filled, guard=guard, description=description,
+        name, type_, native, json, nullable=not filled, quoted=marks, guard=guard, description=description,
         precision=precision, scale=scale,
     )  # fmt: skip
 
@@ -236,33 +231,31 @@ def _column(row: tuple[Any, ...]) -> TableColumn:
 _FINITE = "({0} > '-Infinity' AND {0} < 'Infinity')"
 _DAYS = "({0} BETWEEN '0001-01-01' AND '9999-12-31')"
 _TIMES = "({0} BETWEEN '0001-01-01 00:00:00' AND '9999-12-31 23:59:59.999999')"  # in UTC, as the session is
-_QUOTED = "'\"' || {0}::text || '\"'"
-
 _KINDS = {
-    **dict.fromkeys(("int2", "int4", "int8", "oid"), (ColumnType.INTEGER, "{0}::text", "")),
-    **dict.fromkeys(("float4", "float8"), (ColumnType.NUMBER, "to_json({0})::text", _FINITE)),
-    "numeric": (ColumnType.DECIMAL, "to_json({0})::text", _FINITE),
-    "money": (ColumnType.DECIMAL, "{0}::numeric::text", ""),
-    "bool": (ColumnType.BOOLEAN, "{0}::text", ""),
-    "date": (ColumnType.DATE, _QUOTED, _DAYS),
-    "timestamptz": (ColumnType.TIMESTAMP, "to_json({0})::text", _TIMES),
-    "timestamp": (ColumnType.TIMESTAMP, "to_json({0}::timestamptz)::text", _TIMES),
-    "time": (ColumnType.TIME, _QUOTED, ""),
-    "uuid": (ColumnType.UUID, _QUOTED, ""),
-    "bytea": (ColumnType.BINARY, "'\"' || translate(encode({0}, 'base64'), E'\\n', '') || '\"'", ""),
+    **dict.fromkeys(("int2", "int4", "int8", "oid"), (ColumnType.INTEGER, "{0}", False, "")),
+    **dict.fromkeys(("float4", "float8"), (ColumnType.NUMBER, "{0}", False, _FINITE)),
+    "numeric": (ColumnType.DECIMAL, "{0}", False, _FINITE),
+    "money": (ColumnType.DECIMAL, "{0}::numeric", False, ""),
+    "bool": (ColumnType.BOOLEAN, "{0}::text", False, ""),
+    "date": (ColumnType.DATE, "{0}", True, _DAYS),
+    "timestamptz": (ColumnType.TIMESTAMP, "to_json({0})", False, _TIMES),
+    "timestamp": (ColumnType.TIMESTAMP, "to_json({0}::timestamptz)", False, _TIMES),
+    "time": (ColumnType.TIME, "{0}", True, ""),
+    "uuid": (ColumnType.UUID, "{0}", True, ""),
+    "bytea": (ColumnType.BINARY, "translate(encode({0}, 'base64'), E'\\n', '')", True, ""),
     # Not through text, which would cut the blanks that a char(n) ends with.
-    "bpchar": (ColumnType.STRING, "to_json({0})::text", ""),
+    "bpchar": (ColumnType.STRING, "to_json({0})", False, ""),
     # A json value keeps its line ends, which stand between its tokens only.
-    "json": (ColumnType.JSON, "translate({0}::text, E'\\n\\r\\t', '   ')", ""),
-    "jsonb": (ColumnType.JSON, "{0}::text", ""),
+    "json": (ColumnType.JSON, "translate({0}::text, E'\\n\\r\\t', '   ')", False, ""),
+    "jsonb": (ColumnType.JSON, "{0}", False, ""),
 }
-"""Type, JSON expression and guard of the server's own types; any other is text."""
+"""Type, JSON expression, whether it lacks its quotes, and guard of the server's own types; any other is text."""
 
-_LISTED = (ColumnType.JSON, "translate(to_json({0})::text, E'\\n\\r', '  ')", "")
-_TEXT = (ColumnType.STRING, "to_json({0}::text)::text", "")
+_LISTED = (ColumnType.JSON, "translate(to_json({0})::text, E'\\n\\r', '  ')", False, "")
+_TEXT = (ColumnType.STRING, "to_json({0}::text)", False, "")
 
 
-def _written(name: str, kind: str, family: str, listed: bool) -> tuple[ColumnType, str, str]:
+def _written(name: str, kind: str, family: str, listed: bool) -> tuple[ColumnType, str, bool, str]:
     """Type, JSON expression and guard of a column; `kind` is empty for types that are not the server's own."""
-    type_, json, guard = _LISTED if listed or family == "c" else _KINDS.get(kind, _TEXT)
-    return type_, json.replace("{0}", name), guard.replace("{0}", name)
+    type_, json, marks, guard = _LISTED if listed or family == "c" else _KINDS.get(kind, _TEXT)
+    return type_, json.replace("{0}", name), marks, guard.replace("{0}", name)

@@ -42,7 +42,7 @@ class Dialect(Protocol):
         """The time `lag` ago, by the database's clock."""
 
     def lines(self, table: TableShape) -> str:
-        """The expression of a row as one line of JSON, with `MARK` before it when a column's guard is false."""
+        """What is selected of a row, for `Reader.blocks` to make a line of; `MARK` when a column's guard is false."""
 
 
 class Reader(Protocol):
@@ -55,8 +55,11 @@ class Reader(Protocol):
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]: ...
 
-    def blocks(self, sql: str) -> Iterator[tuple[bytes, int]]:
-        """The lines of a statement with one column of text, as blocks of whole lines, and how many they are."""
+    def blocks(self, sql: str, table: TableShape) -> Iterator[tuple[bytes, int]]:
+        """The rows that `Query.lines` selects as blocks of whole JSON lines, and how many they are.
+
+        A row in which a guard is false begins with `MARK`.
+        """
 
     def cuts(self, query: Query, count: int) -> list[Bound]:
         """At most `count - 1` keys that cut the table into ranges of about the same size."""
@@ -64,8 +67,8 @@ class Reader(Protocol):
     def close(self) -> None: ...
 
 
-MARK = b"!"
-"""What a line begins with that must be looked at: a value in it is neither JSON nor a date."""
+MARK = b"\x03"
+"""What a line begins with that must be looked at: a value in it is neither JSON nor a date. JSON never holds it."""
 
 
 @dataclass(frozen=True, slots=True)

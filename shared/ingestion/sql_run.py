@@ -210,7 +210,7 @@ class Filling:
     def read(self, reader: Reader, span: Range) -> None:
         """Write the rows of a piece. Where there is no order to go on by, full parts are put away on the way."""
         run = self._run
-        for block, found in reader.blocks(run.query.lines(span)):
+        for block, found in reader.blocks(run.query.lines(span), run.query.table):
             treated = self._lines.treat(block, found)
             if treated.rows:
                 self._writer().write(treated.chunk, treated.rows)

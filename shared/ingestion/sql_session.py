@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 
 from shared.common.errors import SluiceError, Violation
 from shared.common.formats import JsonLines
@@ -100,15 +101,8 @@ class SqlSession:
         mask = self._mask(table)
 
         def lines() -> Lines:
-            sieve = Sieve(
-                checker=PageChecker(contract, key_fields=(), cursor_field=None),
-                encoder=JsonLines(),
-                keyed=False,
-                times=None,
-                mask=mask,
-            )
             every = declared is not None or mask is not None
-            return Lines(known, sieve, every, nulls=table.not_finite == "null")
+            return Lines(known, sieve_of(contract, mask), every, nulls=table.not_finite == "null")
 
         return TableRun(self, table, query, landing, progress, head, contract.digest, lines, report, began)
 
@@ -170,6 +164,16 @@ def described(reader: Reader, table: Table) -> tuple[TableShape, Table]:
     return shape, table.with_key(shape.key)
 
 
+def sieve_of(contract: Contract, mask: Callable[[bytes], bytes] | None = None) -> Callable[[], Sieve]:
+    """Makes the sieve of a table, once and when it is needed: compiling a contract takes its time."""
+
+    @cache
+    def made() -> Sieve:
+        return Sieve(PageChecker(contract), JsonLines(), keyed=False, times=None, mask=mask)
+
+    return made
+
+
 def remember(tools: Tools, contract: Contract) -> None:
     """Keep the contract of the catalogue in the landing zone, so that loading needs no database."""
     Registry(StoreShelf(tools.store)).register(contract, Mode.NONE)
@@ -213,12 +217,11 @@ def read_table(
         shape, entry = described(reader, Table(table=table, leave_out=leave_out))
         query, span = query_for(reader, shape, entry), Range()
         known = shape.contract(table)
-        sieve = Sieve(PageChecker(known), JsonLines(), keyed=False, times=None)
-        lines = Lines(known, sieve, every=False, nulls=True)
+        lines = Lines(known, sieve_of(known), every=False, nulls=True)
         while True:
             ahead = reader.rows(query.boundary(span, rows)) if query.order else []
             upper = ahead[0] if ahead else None
-            for block, count in reader.blocks(query.lines(Range(span.lower, upper))):
+            for block, count in reader.blocks(query.lines(Range(span.lower, upper)), shape):
                 treated = lines.treat(block, count)
                 yield treated.chunk, treated.rows
             if upper is None:

@@ -25,7 +25,8 @@ class TableColumn:
     """A column: what it is to us, and how SQL writes it.
 
     `native` is the type that a literal of it is cast to. `json` is the expression of its JSON text, for a value that is
-    not null. `guard` is a condition that is false for values that neither JSON nor a date can be (NaN, infinity).
+    not null, without the quotes that `quoted` asks for. `guard` is a condition that is false for values that neither
+    JSON nor a date can be (NaN, infinity).
     """
 
     name: str
@@ -33,6 +34,7 @@ class TableColumn:
     native: str
     json: str
     nullable: bool = True
+    quoted: bool = False
     guard: str = ""
     description: str = ""
     precision: int | None = None

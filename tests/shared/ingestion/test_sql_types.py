@@ -56,7 +56,8 @@ POSTGRES = {
 }  # fmt: skip
 
 
-def test_every_type_of_postgresql_arrives_exactly(pg: Execute, postgres_url: str) -> None:
+@pytest.mark.parametrize("filled", ["", "NOT NULL"])
+def test_every_type_of_postgresql_arrives_exactly(pg: Execute, postgres_url: str, filled: str) -> None:
     """What stands in the database stands in the landing zone; the contract of the catalogue allows it."""
     pg(
         "CREATE TYPE mood AS ENUM ('so \"so\"')",
@@ -64,7 +65,9 @@ def test_every_type_of_postgresql_arrives_exactly(pg: Execute, postgres_url: str
         "CREATE DOMAIN amount AS numeric(12,2) NOT NULL",
         "CREATE TYPE pair AS (a int, b text)",
     )
-    columns = ", ".join(f'"{name}" {kind}' for name, (kind, _, _) in POSTGRES.items())
+    columns = ", ".join(
+        f'"{name}" {kind} {filled if value != "NULL" else ""}' for name, (kind, value, _) in POSTGRES.items()
+    )
     pg(
         f"CREATE TABLE t ({columns})",
         f"INSERT INTO t VALUES ({', '.join(v for _, v, _ in POSTGRES.values())})",
@@ -83,6 +86,7 @@ def test_every_type_of_postgresql_arrives_exactly(pg: Execute, postgres_url: str
     kinds = {column.name: (column.type.value, column.nullable) for column in contract.columns()}
     assert ("decimal", True) == kinds["numeric"]
     assert ("timestamp", True) == kinds["naive"]
+    assert ("integer", not filled) == kinds["int8"]
     assert ("decimal", True) == kinds["amount"]
     assert {"binary", "uuid", "json", "date"} <= {kind for kind, _ in kinds.values()}
     (amount,) = [column for column in contract.columns() if column.name == "amount"]
@@ -172,6 +176,21 @@ def test_what_is_neither_number_nor_date_lands_as_null_and_is_told(pg: Execute, 
     assert {1: ["n"], 2: ["f", "d"], 3: ["g", "z", "w"], 4: [], 5: ["n", "f", "g", "d", "z", "w"]} == rows
     (warning,) = report.streams["t"].warnings
     assert warning.startswith("7 values")
+
+
+def test_marks_are_read_in_columns_that_are_never_null(pg: Execute, postgres_url: str) -> None:
+    """There numbers are written as they are, and NaN is no JSON."""
+    pg(
+        "CREATE TABLE t (f float8 NOT NULL, n numeric(8,2) NOT NULL, d date NOT NULL, s text NOT NULL)",
+        "INSERT INTO t VALUES ('NaN', 'NaN', 'infinity', ':NaN, \"NaN\" \\'), (1, 1, '2024-01-01', 'x')",
+    )
+    house = House(postgres_url, {"t": {"table": "t"}})
+
+    house.well()
+
+    assert [{"f": None, "n": None, "d": None, "s": ':NaN, "NaN" \\'}] == [
+        r for r in house.rows() if r["s"] != "x"
+    ]
 
 
 def test_their_rows_are_quarantined_where_the_file_says_so(pg: Execute, postgres_url: str) -> None:
