@@ -21,9 +21,11 @@ _ROWS = frozenset({"SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "MERGE"})
 _NOT_CODE = re.compile(
     r"""'(?:[^'\\]|''|\\.)*' | "(?:[^"]|"")*" | \$\$.*?\$\$ | --[^\n]* | //[^\n]* | /\*.*?\*/""", re.S | re.X
 )
-_NO_WAREHOUSE, _MISSING, _NO_SCHEMA, _DENIED = 606, 2003, 2043, 3001
-_CONFIGURED = frozenset({_NO_WAREHOUSE, _MISSING, _NO_SCHEMA, 90105, 90106, 250001, 251001, 251007})
-_GONE = frozenset({390111, 390112, 390114, 390195})
+_NO_WAREHOUSE, _MISSING, _NO_SCHEMA, _DENIED, _NO_FILE = 606, 2003, 2043, 3001, 91016
+_CONFIGURED = frozenset({_NO_WAREHOUSE, _MISSING, _NO_SCHEMA, 90105, 90106, 251001, 251007})
+_GONE = frozenset({390111, 390112, 390114})
+# Sign-in: the numbers of JWT in the old and in the new order among them.
+_SIGN_IN = (range(390000, 391000), range(394300, 394400))
 _BUSY = frozenset({604, 625, 630, 603, 90073})
 
 
@@ -113,10 +115,22 @@ def first_word(sql: str) -> tuple[str, bool]:
     >>> first_word("insert into t select 1; drop table t")
     ('INSERT', False)
     """
-    code = _NOT_CODE.sub(lambda found: " " if found[0][0] in "-/" else "x", sql).strip()
+    code = "".join(
+        piece if is_code else " " if piece[0] in "-/" else "x" for is_code, piece in parts_of(sql)
+    ).strip()
     head, _, rest = code.partition(";")
     word = re.match(r"[\s(]*([A-Za-z]+)", head)
     return (word[1].upper() if word else ""), not rest.strip()
+
+
+def parts_of(sql: str) -> Iterator[tuple[bool, str]]:
+    """A text of SQL in pieces: code (True), and what only looks like it: texts, quoted names and comments."""
+    at = 0
+    for found in _NOT_CODE.finditer(sql):
+        yield True, sql[at : found.start()]
+        yield False, found[0]
+        at = found.end()
+    yield True, sql[at:]
 
 
 @contextmanager
@@ -144,20 +158,33 @@ def _ours(error: Any, *, transport: bool) -> SluiceError:
     where = {"query": error.sfqid}
     if number in _GONE:
         return Transient(f"the session with Snowflake ended: {text}", hint="load again", **where)
-    if 390000 <= number < 391000 or number == _DENIED or state in ("28000", "42501"):
+    if any(number in numbers for numbers in _SIGN_IN) or number == _DENIED or state in ("28000", "42501"):
         return Refused(
             f"Snowflake refused: {text}",
             kind=str(number),
             hint="the role must have been granted what deploy/snowflake grants: sluice warehouse ddl",
             **where,
         )
-    if number in _BUSY or state.startswith(("08", "40", "57014")):
-        return Transient(f"Snowflake could not go on: {text}", hint="load again", **where)
-    if state.startswith("22") or 100000 <= number < 101000:
-        return Violation(f"Snowflake refused the rows: {text}", **where)
     if number in _CONFIGURED:
         hint = "sluice warehouse apply makes what is missing; what WAREHOUSE_URL names must exist"
         return Misconfigured(f"Snowflake cannot find what it needs: {text}", hint=hint, **where)
+    if type(error).__name__ == "ForbiddenError":
+        return Misconfigured(
+            f"this account of Snowflake does not answer: {text}",
+            hint="write the account identifier as Snowflake shows it: organisation-account",
+            **where,
+        )
+    if number in _BUSY or state.startswith(("08", "40", "57014")):
+        return Transient(f"Snowflake could not go on: {text}", hint="load again", **where)
+    if number == _NO_FILE:
+        return Misconfigured(
+            f"Snowflake does not see a part that is there: {text}",
+            hint="the stage must point at the landing zone of LANDING_URL, and AWS must trust Snowflake: "
+            "sluice warehouse apply",
+            **where,
+        )
+    if state.startswith("22") or 100000 <= number < 101000:
+        return Violation(f"Snowflake refused the rows: {text}", **where)
     if transport:
         return Transient(f"Snowflake cannot be reached: {text}", **where)
     return Misconfigured(f"Snowflake does not take the statement: {text}", **where)

@@ -15,11 +15,13 @@ from typing import TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from shared.common.errors import Misconfigured, unknown
+from shared.warehouse.ddl import quoted
 
 SCHEME = "snowflake"
 FORM = "snowflake://ACCOUNT/DATABASE/SCHEMA?warehouse=W&role=R&user=U"
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 _ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _PASSWORDS = frozenset({"password", "passwd", "pwd", "token", "private_key", "passphrase"})
 _OPTIONS = ("warehouse", "role", "user", "authenticator", "suspend", "names", "host", "port", "protocol")
@@ -98,6 +100,15 @@ def parse(url: str) -> Address:
         port=int(options["port"]) if options.get("port", "").isdecimal() else 0,
         protocol=options.get("protocol", ""),
     )
+
+
+def identifier(name: str) -> str:
+    """A name as a person would write it: in upper case as Snowflake takes it, unless it has to be quoted.
+
+    >>> identifier("load_wh"), identifier("my wh")
+    ('load_wh', '"my wh"')
+    """
+    return name if _PLAIN.fullmatch(name) else quoted(name)
 
 
 def _one_of(family: type[_Choice], name: str, value: str) -> _Choice:

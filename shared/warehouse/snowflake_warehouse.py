@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from shared.common.errors import SluiceError, Transient
 from shared.common.ports import Secrets
-from shared.warehouse.ddl import LEDGER, quoted
+from shared.warehouse.ddl import LEDGER
 from shared.warehouse.ports import TableSpec
 from shared.warehouse.snowflake_connection import Connection, missing, number_of
 from shared.warehouse.snowflake_files import Bucket, Files, Uploads
 from shared.warehouse.snowflake_login import Connect, opened
 from shared.warehouse.snowflake_session import SnowflakeSession
-from shared.warehouse.snowflake_url import Address, Names
+from shared.warehouse.snowflake_url import Address, Names, identifier
 
 APP = "sluice"
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 _ASLEEP = 90064
 
 
@@ -135,12 +133,3 @@ class Snowflake:
         except SluiceError as error:
             if number_of(error) != _ASLEEP:
                 raise
-
-
-def identifier(name: str) -> str:
-    """A name as a person would write it: in upper case as Snowflake takes it, unless it has to be quoted.
-
-    >>> identifier("load_wh"), identifier("my wh")
-    ('load_wh', '"my wh"')
-    """
-    return name if _PLAIN.fullmatch(name) else quoted(name)
