@@ -120,9 +120,8 @@ def duckdb_ways(bench: Bench) -> Iterator[dict[str, Way]]:
             listed = ", ".join(f"{quoted(name)} {kind}" for name, kind in kinds.items())
             connection.execute(f"CREATE TABLE t ({listed})")
             began = time.perf_counter()
-            connection.execute(
-                f"INSERT INTO t SELECT * FROM read_json({files}, columns={columns}, format='newline_delimited', hive_partitioning=false)"
-            )
+            options = f"columns={columns}, format='newline_delimited', hive_partitioning=false"
+            connection.execute(f"INSERT INTO t SELECT * FROM read_json({files}, {options})")
             return time.perf_counter() - began
 
     yield {

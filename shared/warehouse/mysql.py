@@ -87,6 +87,7 @@ _PREFIX = 191
 _MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO"
 _WAIT = 30
 _STATEMENT = 4 << 20
+_ENCODER = msgspec.json.Encoder()
 _ESCAPE = re.compile(rb"\\(u[0-9a-f]{4}|.)")
 _PREPARE = (
     """CREATE TABLE IF NOT EXISTS {ledger} (
@@ -270,28 +271,31 @@ class MySQLDoor:
         self.run(f"CREATE TEMPORARY TABLE {stage} ({', '.join(listed)}) {self._options}")
         return stage
 
-    def send(self, stage: Stage, rows: Iterable[Sequence[Any]]) -> int:
-        encode = msgspec.json.Encoder().encode
+    def line(self, row: Sequence[Any], plain: bool) -> bytes:
+        line = _ENCODER.encode(row)
+        if b"\\f" in line or (not plain and b"\\u00" in line):
+            line = _ESCAPE.sub(_written_out, line)
+        return b"(%b)" % line[1:-1]
+
+    def send(self, stage: Stage, lines: Iterable[bytes]) -> int:
         head = f"INSERT INTO {stage.name} VALUES ".encode()
-        limit = min(_STATEMENT, self._packet - 1024)
-        statement, taken = bytearray(head), 0
-        for row in rows:
-            line = encode(row)
-            if b"\\u00" in line or b"\\f" in line:
-                line = _ESCAPE.sub(_written_out, line)
-            if len(statement) > len(head) and len(statement) + len(line) > limit:
-                taken += self._sent(statement)
-                statement = bytearray(head)
-            if len(head) + len(line) + 2 > self._packet - 1024:
+        most, limit = self._packet - 1024 - len(head), min(_STATEMENT, self._packet - 1024)
+        some, size, taken = list[bytes](), len(head), 0
+        for line in lines:
+            if some and size + len(line) > limit:
+                taken += self._sent(head, some)
+                some, size = [], len(head)
+            if len(line) > most:
                 raise Violation(
                     f"a record of {len(line):,} bytes is more than the server's max_allowed_packet ({self._packet:,})",
                     hint="raise max_allowed_packet on the server",
                 )
-            statement += b"(%b)," % line[1:-1]
-        return taken + (self._sent(statement) if len(statement) > len(head) else 0)
+            some.append(line)
+            size += len(line) + 1
+        return taken + (self._sent(head, some) if some else 0)
 
-    def _sent(self, statement: bytearray) -> int:
-        return int(self._connection.query(bytes(statement[:-1])))
+    def _sent(self, head: bytes, lines: list[bytes]) -> int:
+        return int(self._connection.query(head + b",".join(lines)))
 
     def create_table(
         self, address: tuple[str, str], kinds: Mapping[str, str], *, keys: Sequence[str]

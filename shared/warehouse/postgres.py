@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from shared.common.errors import Misconfigured, Refused, SluiceError, Transient, Violation
@@ -219,16 +220,15 @@ class PostgresDoor:
         self.run(f"CREATE TEMPORARY TABLE {stage} ({listed}) WITH (toast_tuple_target = 8160)")
         return stage
 
-    def send(self, stage: Stage, rows: Iterable[Sequence[Any]]) -> int:
-        lines: list[bytes] = []
+    def line(self, row: Sequence[Any], plain: bool) -> bytes:
+        return copy_line(row, plain=plain)
+
+    def send(self, stage: Stage, lines: Iterable[bytes]) -> int:
         with self._connection.cursor() as cursor:
             with cursor.copy(_COPY.format(stage=stage.name).encode()) as copy:
-                for row in rows:
-                    lines.append(copy_line(row))
-                    if len(lines) >= _LINES:
-                        copy.write(b"".join(lines))
-                        lines.clear()
-                copy.write(b"".join(lines))
+                rest = iter(lines)
+                while some := list(islice(rest, _LINES)):
+                    copy.write(b"".join(some))
             return cursor.rowcount
 
     def create_table(
@@ -293,14 +293,16 @@ def explained(error: Exception) -> SluiceError | None:
     return None
 
 
-def copy_line(row: Sequence[Any]) -> bytes:
+def copy_line(row: Sequence[Any], *, plain: bool = False) -> bytes:
     r"""A row as COPY reads it: between cells, and for null, stand characters that texts hardly ever have.
+
+    `plain`: no text of this row has them.
 
     >>> copy_line(["a\tb\n", None, True, 1.5])
     b'a\tb\\n\x1e\x1d\x1eTrue\x1e1.5\n'
     """
     line = _BETWEEN.join([_NOTHING if value is None else str(value) for value in row]).encode()
-    if line.count(b"\x1e") != len(row) - 1 or line.count(b"\x1d") != row.count(None):
+    if not plain and (line.count(b"\x1e") != len(row) - 1 or line.count(b"\x1d") != row.count(None)):
         cells = [_NOTHING if value is None else str(value).translate(_HARDLY_EVER) for value in row]
         return _BETWEEN.join(cells).encode() + b"\n"
     for one, other in _ESCAPES:

@@ -87,9 +87,16 @@ class Relational:
             door.close()
 
     def _taken(self) -> Door:
+        while idle := self._pop():
+            try:
+                idle.query("SELECT 1")
+            except Exception as error:
+                if self._explain(error) is None:
+                    raise
+                idle.close()  # the server ended it while nobody used it
+            else:
+                return idle
         with self._lock:
-            if self._idle:
-                return self._idle.pop()
             if self._engine is None:
                 self._engine = self._created()
             engine = self._engine
@@ -98,6 +105,10 @@ class Relational:
         except Exception as error:
             raise self._explain(getattr(error, "orig", None) or error) or error from error
         return self._door(connection)
+
+    def _pop(self) -> Door | None:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
 
     def _created(self) -> Engine:
         from sqlalchemy import create_engine

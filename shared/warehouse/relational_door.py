@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -76,8 +76,11 @@ class Door(Protocol):
     def create_stage(self, name: str, kinds: Mapping[str, str], *, keys: Sequence[str]) -> str:
         """A table that only this connection sees, gone with it; returns its name as it stands in SQL."""
 
-    def send(self, stage: Stage, rows: Iterable[Sequence[Any]]) -> int:
-        """Insert rows, a value per column of the stage; returns how many the database took."""
+    def line(self, row: Sequence[Any], plain: bool) -> bytes:
+        """What `send` takes of a row of a stage. `plain`: see `rows.Line`."""
+
+    def send(self, stage: Stage, lines: Iterable[bytes]) -> int:
+        """Insert rows; returns how many the database took."""
 
     def create_table(
         self, address: tuple[str, str], kinds: Mapping[str, str], *, keys: Sequence[str]
@@ -100,11 +103,3 @@ class Door(Protocol):
         """Whether an error of `send` says that a value is none of its column's type."""
 
     def close(self) -> None: ...
-
-
-def numbered(rows: Iterable[list[Any]], tail: Sequence[Any], *, first: int) -> Iterator[list[Any]]:
-    """Rows with the columns of ours behind them: what all rows of a part share, and the number of the row."""
-    for number, row in enumerate(rows, start=first):
-        row.extend(tail)
-        row.append(number)
-        yield row

@@ -23,7 +23,7 @@ from shared.warehouse.ports import (
     Step,
     TableSpec,
 )
-from shared.warehouse.relational_door import ROW, Door, numbered
+from shared.warehouse.relational_door import ROW, Door
 from shared.warehouse.relational_table import FinalTable
 from shared.warehouse.rows import Rows
 
@@ -94,13 +94,12 @@ class RelationalSession:
         keys = [stage.names[name] for name in self._spec.primary_key if name in stage.names]
         name = door.create_stage(door.fit(f"load:{stage.load}"), kinds, keys=keys)
         stage = replace(stage, name=name)
-        rows = Rows(stage.columns, door.spelling, careful=careful)
+        rows = Rows(stage.columns, door.spelling, line=door.line, careful=careful)
         counts: list[int] = []
         for place, part in enumerate(parts):
-            tail = (part.run, part.commit, place)
-            sent = numbered(rows.of(part), tail, first=sum(counts))
+            lines = rows.of(part, tail=(part.run, part.commit, place), first=sum(counts))
             try:
-                counts.append(door.send(stage, sent))
+                counts.append(door.send(stage, lines))
             except Exception as error:
                 if careful and door.is_fault_of_rows(error):
                     raise Violation(

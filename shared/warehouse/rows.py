@@ -22,6 +22,8 @@ from shared.warehouse.text import opened
 from shared.warehouse.values import NotAValue, Scalar, Spelling, cell, common_moment, decimal, from_text
 
 Row = list[Any]
+Line = Callable[[Row, bool], bytes]
+"""Makes what is sent of a row; True: none of its texts has a control character other than line breaks and tabs."""
 
 _CHUNK = 1 << 20
 _NULL = msgspec.Raw(b"null")
@@ -40,34 +42,48 @@ _CELL = re.compile(r'(?:"((?:[^"]|"")*)"|([^",]*))(,|$)')
 
 
 class Rows:
-    """Reads parts of one load. `careful` checks every value here, where the warehouse itself found something wrong."""
+    """Reads parts of one load. `line` makes what is sent of a row and of what stands behind it, the columns of ours.
+    `careful` checks every value here, where the warehouse itself found something wrong.
+    """
 
-    def __init__(self, columns: Sequence[Column], spelling: Spelling, *, careful: bool = False) -> None:
+    def __init__(
+        self, columns: Sequence[Column], spelling: Spelling, *, line: Line, careful: bool = False
+    ) -> None:
         self._columns = columns
         self._spelling = spelling
         self._decode = None if careful else _decoder(columns)
         self._special = list(_special(columns, spelling))
+        self._nested = [place for place, column in enumerate(columns) if column.type is ColumnType.JSON]
+        self._line = line
 
-    def of(self, part: StagedPart) -> Iterator[Row]:
-        """The rows of a part, in order. Raises `Violation` naming line, column and value."""
-        return self._csv(part) if part.format.startswith("csv") else self._json(part)
+    def of(self, part: StagedPart, *, tail: Sequence[Any], first: int) -> Iterator[bytes]:
+        """The rows of a part, in order, with `tail` and their number behind them, which begins at `first`.
 
-    def _json(self, part: StagedPart) -> Iterator[Row]:
-        decode, special, astuple = self._decode, self._special, msgspec.structs.astuple
+        Raises `Violation` naming line, column and value.
+        """
+        return (
+            self._csv(part, tail, first) if part.format.startswith("csv") else self._json(part, tail, first)
+        )
+
+    def _json(self, part: StagedPart, tail: Sequence[Any], first: int) -> Iterator[bytes]:
+        decode, special, nested, spell = self._decode, self._special, self._nested, self._spelling.nested
+        astuple, make = msgspec.structs.astuple, self._line
         for number, line in enumerate(_lines(part), start=1):
-            if decode is not None:
-                try:
-                    row = list(astuple(decode(line)))
-                    for place, of in special:
-                        if row[place] is not None:
-                            row[place] = of(row[place])
-                except (msgspec.DecodeError, UnicodeDecodeError, NotAValue):
-                    row = self._taken_apart(line, number, part)
-            elif not line or line.isspace():
-                continue
-            else:
-                row = self._taken_apart(line, number, part)
-            yield row
+            numbered = b"\\u" in line  # no control character but through an escape by number
+            try:
+                if decode is None:
+                    raise NotAValue
+                row = [*astuple(decode(line)), *tail, first + number]
+                for place in nested:
+                    text = str(row[place], "utf-8")
+                    row[place] = None if text == "null" else spell(text) if numbered else text
+                for place, of in special:
+                    if row[place] is not None:
+                        row[place] = of(row[place])
+            except (msgspec.DecodeError, UnicodeDecodeError, NotAValue):
+                row = [*self._taken_apart(line, number, part), *tail, first + number]
+                numbered = True
+            yield make(row, not numbered)
 
     def _taken_apart(self, line: bytes, number: int, part: StagedPart) -> Row:
         try:
@@ -83,11 +99,11 @@ class Rows:
                 raise _refused(column, raw.decode("utf-8", "replace"), number, part, error) from error
         return row
 
-    def _csv(self, part: StagedPart) -> Iterator[Row]:
+    def _csv(self, part: StagedPart, tail: Sequence[Any], first: int) -> Iterator[bytes]:
         records = _records(part)
         header = [text or "" for text in next(records, (0, []))[1]]
         places = [header.index(c.name) if c.name in header else None for c in self._columns]
-        for number, cells in records:
+        for count, (number, cells) in enumerate(records, start=1):
             if len(cells) != len(header):
                 raise Violation(
                     f"line {number} of a part cannot be read: it has {len(cells)} cells, and the header {len(header)}",
@@ -100,7 +116,7 @@ class Rows:
                     row.append(None if text is None else from_text(column, text, self._spelling))
                 except NotAValue as error:
                     raise _refused(column, text or "", number, part, error) from error
-            yield row
+            yield self._line([*row, *tail, first + count], False)
 
 
 _RECORD = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -126,26 +142,12 @@ def _special(columns: Sequence[Column], spelling: Spelling) -> Iterator[tuple[in
                 yield place, decimal(column)
             case ColumnType.TIMESTAMP:
                 yield place, common_moment(spelling)
-            case ColumnType.JSON:
-                yield place, _nested(spelling)
             case ColumnType.BINARY:
                 yield place, partial(_binary, column, spelling)
 
 
 def _binary(column: Column, spelling: Spelling, raw: msgspec.Raw) -> Scalar:
     return cell(column, bytes(raw), spelling)
-
-
-def _nested(spelling: Spelling) -> Callable[[msgspec.Raw], Scalar]:
-    spell = spelling.nested
-
-    def of(raw: msgspec.Raw) -> Scalar:
-        text = str(raw, "utf-8")
-        if "\\u" in text:
-            return spell(text)
-        return None if text == "null" else text
-
-    return of
 
 
 def _lines(part: StagedPart) -> Iterator[bytes]:

@@ -149,6 +149,30 @@ class WarehouseSuite:
 
         assert [(f"a{house.nul}b\\u0000",)] == house.rows(stream, "x")
 
+    def test_control_characters_alone(self, house: House, stream: Stream) -> None:
+        texts = [
+            "\f",
+            "\b",
+            "\t",
+            "\r",
+            "\n",
+            "\x1d",
+            "\x1e",
+            "\x1f",
+            "\x7f",
+            "\\",
+            '"',
+            "'",
+            "\\\f",
+            "\\\\n",
+            "\\\x1e",
+        ]
+        stream.commit([{"x": text} for text in texts], [{"x": f"a{text}b{text}"} for text in texts])
+        stream.load(stream.spec(columns=columns(x="string")))
+
+        want = [*texts, *(f"a{text}b{text}" for text in texts)]
+        assert sorted(((text,) for text in want), key=repr) == house.rows(stream, "x")
+
     def test_odd_names(self, house: House, stream: Stream) -> None:
         record = {name: number for number, name in enumerate(ODD_NAMES)}
         spec = stream.spec(

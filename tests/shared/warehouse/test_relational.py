@@ -121,6 +121,15 @@ def test_a_held_warehouse_uses_its_connections_again(server: House, stream: Stre
     assert held[0] != number()
 
 
+def test_a_held_connection_that_the_server_ended_is_replaced(server: House, stream: Stream) -> None:
+    assert server.cut is not None
+    with server.warehouse.held():
+        before = server.warehouse.positions("nobody")
+        server.cut()
+
+        assert before == server.warehouse.positions("nobody")
+
+
 def test_positions_make_nothing(server: House) -> None:
     assert {} == server.warehouse.positions("nobody")
 
