@@ -49,11 +49,12 @@ class Screen:
                 self.fail(error, label=f"{what} {names[0]} failed")
             else:
                 label = f"{what} {len(names)} streams failed"
-                some = (
-                    {}
-                    if "url" in where or "url" not in error.where
-                    else {"url": f"{error.where['url']} and others"}
-                )
+                # One of the places stands for the others of its kind.
+                some = {
+                    kind: f"{place} and others"
+                    for kind, place in error.where.items()
+                    if kind in ("url", "path", "file", "key") and kind not in where
+                }
                 self.fail(error, label=label, where={**where, **some, "streams": ", ".join(names)})
 
     def answer(self, document: Mapping[str, Any] | Sequence[Any]) -> None:

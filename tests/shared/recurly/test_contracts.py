@@ -56,7 +56,7 @@ def sub_schemas(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_there_is_one_contract_per_stream() -> None:
-    assert {f"{listing.stream}.json" for listing in LISTINGS} == {path.name for path in FOLDER.iterdir()}
+    assert {f"{listing.stream}.json" for listing in LISTINGS} == {path.name for path in FOLDER.glob("*.json")}
 
 
 @pytest.mark.parametrize("listing", LISTINGS, ids=lambda listing: listing.stream)
