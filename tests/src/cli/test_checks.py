@@ -142,7 +142,7 @@ class TestShow:
         assert 0 == done.exit_code, done.output
         assert "3 of 9 unexpected (33.3%)" in done.output
         assert "for example: id=5" in done.output
-        assert "let the rows in" not in done.output  # they are in
+        assert "let the rows in: sluice load shop --release L1" in done.output
         assert "released: the vendor is right" in done.output
 
     @pytest.mark.usefixtures("kept")
