@@ -30,6 +30,7 @@ _SETTINGS = {
     "extra_float_digits": "1",
     "client_encoding": "UTF8",
     "idle_in_transaction_session_timeout": "0",
+    "jit": "off",  # compiling would begin anew with every piece
 }
 
 _COLUMNS = """

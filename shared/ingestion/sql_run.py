@@ -63,6 +63,7 @@ class TableRun:
     head: Commit | None
     contract: str
     lines: Callable[[], Lines]
+    readers: int
     report: StreamReport
     began: float
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -86,7 +87,7 @@ class TableRun:
                 self._next += 1
                 return self._next - 1 if self._next <= self.progress.total else None
 
-        lanes = min(self.table.parallel, len(waiting) + self.progress.total - self._next)
+        lanes = min(self.readers, len(waiting) + self.progress.total - self._next)
         if lanes <= 1:
             self._lane(first, take)
         else:

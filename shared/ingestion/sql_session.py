@@ -104,7 +104,10 @@ class SqlSession:
             every = declared is not None or mask is not None
             return Lines(known, sieve_of(contract, mask), every, nulls=table.not_finite == "null")
 
-        return TableRun(self, table, query, landing, progress, head, contract.digest, lines, report, began)
+        readers = table.readers(self.spec.kind)
+        return TableRun(
+            self, table, query, landing, progress, head, contract.digest, lines, readers, report, began
+        )
 
     def _progress(self, reader: Reader, query: Query, table: Table, head: Commit | None) -> TableProgress:
         """The unfinished run, or a new one: its bounds and its cuts are asked of the database."""
@@ -119,8 +122,11 @@ class SqlSession:
             newest = str(found[0][0]) if found else None
             span = spanned(table, query.cursor, before, newest=newest, ask=self.ask)
         cuts = list[Bound]()
-        if table.parallel > 1 and order and reader.rows(query.boundary(Range(), table.chunk_size)):
-            cuts = reader.cuts(query, table.parallel * RANGES)
+        readers = table.readers(self.spec.kind)
+        # What is new since the last run is little, and lies together: one reader is enough for it.
+        whole = readers > 1 and bool(order) and span.since is None
+        if whole and reader.rows(query.boundary(Range(), table.chunk_size)):
+            cuts = reader.cuts(query, readers * RANGES)
         return TableProgress(
             run=self.run,
             attempt=1,

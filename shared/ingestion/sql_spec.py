@@ -54,7 +54,8 @@ class Table(Model):
     """A table or view, and how it is read.
 
     `leave_out` names columns that are never asked for. `primary_key` is the catalogue's, unless it is given here (as
-    it must be for a view). A statement reads `chunk_size` rows; `parallel` readers share the key range.
+    it must be for a view). A statement reads `chunk_size` rows; `parallel` readers share the
+    key range of a table that is longer than that, by default two where they can share a snapshot.
     """
 
     table: str
@@ -64,7 +65,7 @@ class Table(Model):
     write_disposition: WriteDisposition | None = None
     incremental: SqlIncremental | None = None
     chunk_size: int = Field(default=100_000, ge=1)
-    parallel: int = Field(default=1, ge=1, le=32)
+    parallel: int | None = Field(default=None, ge=1, le=32)
     not_finite: Literal["null", "quarantine"] = "null"
     contract: str | dict[str, Any] | None = None
     columns: dict[str, Any] | None = None
@@ -118,6 +119,10 @@ class Table(Model):
         if self.incremental is None:
             return "replace"
         return "merge" if self.primary_key else "append"
+
+    def readers(self, kind: str) -> int:
+        """How many read the table side by side, in a database of this kind."""
+        return self.parallel or (2 if kind == "postgresql" else 1)
 
     @property
     def file_format(self) -> str:
@@ -189,7 +194,7 @@ class SqlSpec(Model):
             raise ValueError("a source needs `streams`")
         if self.kind == "mysql" and self.consistent:
             for name, table in self.streams.items():
-                if table.parallel > 1:
+                if (table.parallel or 1) > 1:
                     raise ValueError(
                         f"streams.{name}.parallel: MySQL cannot share a snapshot between connections; "
                         "leave `parallel` out, or write `consistent: false` on the source"

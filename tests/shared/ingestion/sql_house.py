@@ -21,7 +21,7 @@ from shared.landing.log import CommitLog
 
 
 class House:
-    """A source over one database. `streams` are the `streams:` of its file; `more` its other keys."""
+    """A source over one database, with one reader a table. `streams` are those of its file, `more` its other keys."""
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class House:
             "url": bare,
             "auth": auth,
             "streams": streams,
+            "defaults": {"parallel": 1},
             **more,
         }
         self.clock = FakeClock()

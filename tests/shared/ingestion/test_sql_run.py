@@ -111,6 +111,24 @@ def test_readers_share_the_range_of_a_key(pg: Execute, postgres_url: str, key: s
     assert len({part.key.rpartition("-w")[2][:5] for c in house.commits() for part in c.draft.parts}) > 3
 
 
+def test_two_read_a_long_table_unless_the_file_says_otherwise(pg: Execute, postgres_url: str) -> None:
+    """What is new since a run is read by one."""
+    pg(
+        "CREATE TABLE t AS SELECT i AS id, now() + i * interval '1 s' AS at FROM generate_series(1, 3000) i",
+        KEY,
+        "ALTER TABLE t ALTER at SET NOT NULL",
+        "ANALYZE t",
+    )
+    house = House(postgres_url, {"t": {"table": "t", "cursor_field": "at", "chunk_size": 200}}, defaults={})
+    first = house.well()
+    pg("UPDATE t SET at = at + interval '1 day' WHERE id <= 1000")
+    second = house.well()
+
+    assert (8, 1) == (first.streams["t"].commits, second.streams["t"].commits)
+    assert list(range(1, 3001)) == ids(house, run=first.run)
+    assert [*range(1, 1001), 3000] == ids(house, run=second.run)
+
+
 def test_a_table_without_a_key_lands_at_once_or_not_at_all(pg: Execute, postgres_url: str) -> None:
     """There is nothing to go on by, so nothing is committed before its end; parts are cut all the same."""
     pg("CREATE TABLE t AS SELECT 1 AS id, repeat('x', 1000) AS text FROM generate_series(1, 2000)")
