@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from shared.common.errors import Misconfigured, SluiceError, unknown
+from shared.landing.streams import landed_streams as landed_streams  # noqa: PLC0414 - commands find it here
 
 if TYPE_CHECKING:
-    from shared.common.ports import ObjectStore
     from shared.ingestion.source import Source
     from shared.warehouse.checks.verdict import Verdict
     from shared.warehouse.gate import Gate
@@ -80,9 +80,11 @@ def load_stream(
 ) -> LoadReport:
     """Load what the table of one stream lacks; `tell` hears the verdicts of its checks. Raises as `load` does."""
     from shared.common.clock import random_token
+    from shared.ingestion.sql_known import known
     from shared.landing.log import CommitLog
     from shared.warehouse.load import load
 
+    source = known(source, place.store, clock=place.clock)  # a run that has just ended may have found other columns
     return load(
         CommitLog(place.store, source.name, stream, place.clock),
         place.store,
@@ -93,19 +95,6 @@ def load_stream(
         gate=gate_of(place, source, stream, tell=tell),
         stop=stop,
     )
-
-
-def landed_streams(store: ObjectStore, source: str) -> list[str]:
-    """The streams of a source that have anything in the landing zone, by name; one listing of one key for each."""
-    from shared.landing.layout import ROOT
-
-    home, found = f"{ROOT}/{source}/", list[str]()
-    after = ""
-    while first := next(store.list(home, after=after), None):
-        stream = first.key.removeprefix(home).partition("/")[0]
-        found.append(stream)
-        after = f"{home}{stream}/\U0010ffff"
-    return found
 
 
 def listed(text: str, known: Iterable[str], source: str) -> list[str]:
