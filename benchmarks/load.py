@@ -14,6 +14,7 @@ import argparse
 import itertools
 import os
 import shutil
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -145,9 +146,9 @@ def postgres_ways(bench: Bench) -> Iterator[dict[str, Way]]:
 
         def emptied() -> None:
             with psycopg.connect(url, autocommit=True) as connection:
-                connection.execute(
-                    "DROP SCHEMA IF EXISTS bench CASCADE; DROP SCHEMA IF EXISTS _sluice CASCADE"
-                )
+                connection.execute("DROP SCHEMA IF EXISTS bench CASCADE")
+                if connection.execute("SELECT to_regclass('_sluice.ledger')").fetchone() != (None,):
+                    connection.execute("TRUNCATE _sluice.ledger")
                 connection.execute("CHECKPOINT")
 
         def run(disposition: str) -> float:
@@ -238,15 +239,18 @@ def measured(warehouse: str, ways: dict[str, Way], rounds: int) -> None:
         for name, way in ways.items():
             began = _cpu(warehouse)
             walls[name].append(way())
+            time.sleep(_REST)
             cpus[name].append(_cpu(warehouse) - began)
     for name in ways:
         cells = []
         for found in (walls, cpus):
-            floor = min(next(iter(found.values()))) if len(ways) > 2 else None
-            cells += [spread(found[name]), f"{min(found[name]) / floor:.2f}" if floor else ""]
+            floor = statistics.median(next(iter(found.values()))) if len(ways) > 2 else None
+            cells += [spread(found[name]), f"{statistics.median(found[name]) / floor:.2f}" if floor else ""]
         print(f"| {warehouse} | {name} | {' | '.join(cells)} |", flush=True)
 
 
+_REST = 0.3
+"""Seconds until a server has counted what a connection that was closed has cost."""
 _SERVERS: dict[str, str] = {}
 """The URL of the server of each warehouse that has one."""
 

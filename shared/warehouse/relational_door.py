@@ -30,7 +30,7 @@ def positional(sql: str) -> str:
 class Door(Protocol):
     """One connection to a database, which commits every statement outside of `begin` and `commit`.
 
-    All but `run` and `query` never run in the transaction.
+    All but `run`, `query`, `pin` and `look_over` never run in the transaction.
     """
 
     @property

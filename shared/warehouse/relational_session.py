@@ -131,8 +131,6 @@ class RelationalSession:
                 f"{keyless} of {sum(stage.rows)} rows have no primary key ({', '.join(self._spec.primary_key)})",
                 hint=f"correct primary_key of the stream, or require it in the contract; they are in {kept}",
             )
-        keys = [stage.names[name] for name in self._spec.primary_key if name in stage.names]
-        self._door.look_over(stage.name, keys)
         if self.query(dml.repeated()):
             self._door.drop_superfluous(stage.name, dml.superfluous())
 
@@ -212,9 +210,11 @@ class RelationalSession:
                 "another loader changed the final table meanwhile", hint="load again; nothing was applied"
             )
         dml = self._dml(stage)
-        return apply_stage(
-            dml, change, changed=self._door.run, is_empty=lambda: not self.query(dml.any_row())
-        )
+        is_empty = not self.query(dml.any_row())
+        if dml.keyed and not is_empty:  # there will be joins
+            keys = [stage.names[name] for name in self._spec.primary_key if name in stage.names]
+            self._door.look_over(stage.name, keys)
+        return apply_stage(dml, change, changed=self._door.run, is_empty=lambda: is_empty)
 
     def _rollback(self, error: BaseException) -> None:
         try:
