@@ -84,7 +84,9 @@ def load_stream(
     from shared.landing.log import CommitLog
     from shared.warehouse.load import load
 
-    source = known(source, place.store, clock=place.clock)  # a run that has just ended may have found other columns
+    source = known(
+        source, place.store, clock=place.clock
+    )  # a run that has just ended may have found other columns
     return load(
         CommitLog(place.store, source.name, stream, place.clock),
         place.store,
