@@ -10,7 +10,7 @@ import select
 from collections.abc import Iterator
 from typing import Any
 
-BLOCK = 256 * 1024
+BLOCK = 64 * 1024
 """Bytes that are handed on at once."""
 
 
@@ -40,24 +40,23 @@ def copied(connection: Any, statement: str) -> Iterator[tuple[bytes, int]]:
 
 
 def _blocks(libpq: Any, polled: Any) -> Iterator[tuple[bytes, int]]:
-    held, size, take = list[bytes](), 0, libpq.get_copy_data
-    add = held.append
+    """Rows are copied behind each other at once, while they are in the processor's cache, and not kept in a list."""
+    held, rows, take = bytearray(), 0, libpq.get_copy_data
     while True:
         length, row = take(1)
         if length > 0:
-            add(row)
-            size += length
-            if size >= BLOCK:
-                yield b"".join(held), len(held)
-                held.clear()
-                size = 0
+            held += row
+            rows += 1
+            if len(held) >= BLOCK:
+                yield bytes(held), rows
+                held, rows = bytearray(), 0
         elif length == 0:
             polled.poll()
             libpq.consume_input()
         else:
             break
     if held:
-        yield b"".join(held), len(held)
+        yield bytes(held), rows
 
 
 def _result(libpq: Any, polled: Any) -> Any:

@@ -139,7 +139,7 @@ def test_a_table_without_a_key_lands_at_once_or_not_at_all(pg: Execute, postgres
     house.well()
 
     (commit,) = house.commits()
-    assert (2000, 4) == (commit.draft.rows, len(commit.draft.parts))
+    assert (2000, 7) == (commit.draft.rows, len(commit.draft.parts))
 
 
 def test_a_view_is_read_by_the_key_that_its_entry_names(pg: Execute, postgres_url: str) -> None:
