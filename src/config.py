@@ -100,7 +100,8 @@ class Settings(BaseSettings):
         default_factory=_warehouse,
         repr=False,  # it may hold a password
         description="The warehouse: duckdb:///file, duckdb:////absolute/file, "
-        "postgresql://user:password@host:5432/database or mysql://user:password@host:3306 (MariaDB too). "
+        "postgresql://user:password@host:5432/database, mysql://user:password@host:3306 (MariaDB too) or "
+        "snowflake://account/database?warehouse=W&role=R&user=U. "
         "By default ./.sluice/warehouse.duckdb.",
     )
 
@@ -140,7 +141,7 @@ class Settings(BaseSettings):
     def _is_warehouse(cls, value: str) -> str:
         if not _WAREHOUSE.fullmatch(value):
             raise ValueError(
-                "expected duckdb:///file, or postgresql:// or mysql:// with user, password and host"
+                "expected duckdb:///file, postgresql:// or mysql:// with user, password and host, or snowflake://"
             )
         return value
 

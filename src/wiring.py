@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from shared.common.clock import SystemClock
 from shared.common.errors import Misconfigured, unknown
-from shared.common.ports import Clock, ObjectStore
+from shared.common.ports import Clock, ObjectStore, Secrets
 from shared.common.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -34,9 +34,12 @@ def open_store(url: str, *, clock: Clock | None = None) -> ObjectStore:
     raise unknown("kind of landing zone", parts.scheme, ["file", "s3"], setting="LANDING_URL")
 
 
-def open_warehouse(url: str, *, clock: Clock | None = None) -> Warehouse:
+def open_warehouse(
+    url: str, *, clock: Clock | None = None, secrets: Secrets | None = None, landing: str = ""
+) -> Warehouse:
     """The warehouse at `duckdb:///file`, `duckdb:////absolute/file`, `duckdb:///:memory:`, or at a SQLAlchemy URL:
-    `postgresql://user:password@host:5432/database`, `mysql://user:password@host:3306` (MariaDB too).
+    `postgresql://user:password@host:5432/database`, `mysql://user:password@host:3306` (MariaDB too), or at
+    `snowflake://account/database?…`, which needs `secrets` for its key and the URL of the `landing` zone.
 
     Raises `Misconfigured` for any other URL, which is not shown, as it may hold a password.
     """
@@ -60,7 +63,19 @@ def open_warehouse(url: str, *, clock: Clock | None = None) -> Warehouse:
             from shared.warehouse.mysql import mysql
 
             return mysql(f"mysql://{rest}")
-    raise unknown("kind of warehouse", scheme, ["duckdb", "mysql", "postgresql"], setting="WAREHOUSE_URL")
+        case "snowflake":
+            from shared.warehouse.snowflake_url import parse
+            from shared.warehouse.snowflake_warehouse import Snowflake
+
+            return Snowflake(parse(url), secrets=secrets or _no_secrets(), landing=landing)
+    known = ["duckdb", "mysql", "postgresql", "snowflake"]
+    raise unknown("kind of warehouse", scheme, known, setting="WAREHOUSE_URL")
+
+
+def _no_secrets() -> Secrets:
+    from src.secret_layers import LayeredSecrets
+
+    return LayeredSecrets(os.environ, {})
 
 
 def open_telemetry(settings: Settings, *, redactor: Redactor, clock: Clock | None = None) -> Telemetry:

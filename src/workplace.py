@@ -67,7 +67,11 @@ class Workplace:
     def warehouse(self) -> Warehouse:
         from src.wiring import open_warehouse
 
-        return open_warehouse(self.settings.warehouse_url)
+        return open_warehouse(
+            self.settings.warehouse_url,
+            secrets=self.configuration.secrets,
+            landing=self.settings.landing_url,
+        )
 
     @property
     def warehouse_name(self) -> str:

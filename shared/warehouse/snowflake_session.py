@@ -94,12 +94,9 @@ class SnowflakeSession:
                 self.connection.query(table)
             found = self._position()
         if found is None:
-            row = (*self._stream, *self._stream)
-            self.connection.query(
-                f"INSERT INTO {LEDGER}.ledger (source, stream, sequence) SELECT ?, ?, 0 "
-                f"WHERE NOT EXISTS (SELECT 1 FROM {LEDGER}.ledger WHERE {_MINE})",
-                row,
-            )
+            there = f"SELECT COUNT(*) AS lines FROM {LEDGER}.ledger WHERE {_MINE}"
+            row = f"INSERT INTO {LEDGER}.ledger (source, stream, sequence) SELECT ?, ?, 0"
+            self.connection.query(f"{row} FROM ({there}) n WHERE n.lines = 0", (*self._stream, *self._stream))
 
     def position(self) -> int:
         return self._position() or 0

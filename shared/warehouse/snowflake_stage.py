@@ -35,6 +35,7 @@ class Filling:
     columns: Sequence[Column]
     names: Mapping[str, str]
     match: bool
+    most: int = FILES_PER_COPY
     _raws: dict[bool, Raw] = field(default_factory=dict)
 
     @property
@@ -50,14 +51,14 @@ class Filling:
         self.connection.query(f"CREATE TEMPORARY TABLE {self.table} ({', '.join([*kinds, *ours])})")
         origins: dict[str, tuple[StagedPart, int]] = {}
         rows: dict[str, int] = {}
-        for chunk in chunks(parts):
+        for chunk in chunks(parts, most=self.most):
             names = self.files.names(self.connection, chunk.parts, chunk.places)
             origins |= zip(names, zip(chunk.parts, chunk.places, strict=True), strict=True)
             rows |= self._copied(chunk, names)
         for raw in self._raws.values():
             files = self._counted(raw, rows, origins)
             self._refuse_wrong(raw, {file: part.key for file, (part, _) in files.items()})
-            for some in batched(files.items(), FILES_PER_COPY):
+            for some in batched(files.items(), self.most):
                 self._insert(raw, some)
             self.connection.query(raw.drop())
         found = self.connection.query(f"SELECT {PART}, COUNT(*) FROM {self.table} GROUP BY {PART}")

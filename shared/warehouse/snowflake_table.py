@@ -116,14 +116,14 @@ class FinalTable:
     def _finished(self, there: Mapping[str, str]) -> dict[str, str]:
         """The types by name in lower case, after ending what a loader that died had begun."""
         known = {name.casefold(): kind for name, kind in there.items()}
-        for name in [name for name in known if name.startswith(_OLD)]:
-            plain = name.removeprefix(_OLD)
-            if plain not in known:
-                kind = known.pop(_WIDE + plain)
-                self._exchanged(plain, kind, column_of(plain, known[name]))
-                known[plain] = kind
+        for name in [name for name in there if name.casefold().startswith(_OLD)]:
+            plain = name[len(_OLD) :]
+            if plain.casefold() not in known:
+                kind = known.pop(_WIDE + plain.casefold())
+                self._exchanged(plain, kind, column_of(plain, there[name]))
+                known[plain.casefold()] = kind
             self._alter(f"DROP COLUMN IF EXISTS {quoted(name)}")
-            del known[name]
+            del known[name.casefold()]
         return known
 
     def _widen(self, before: Column, column: Column, name: str) -> None:
@@ -136,28 +136,28 @@ class FinalTable:
                     "round them",
                     hint="declare the column as decimal or string in the contract",
                 )
-        wide = quoted(_WIDE + name.casefold())
+        wide = quoted(_WIDE + name)
         # One that an earlier attempt left may have another type.
         self._alter(f"DROP COLUMN IF EXISTS {wide}")
         self._alter(f"ADD COLUMN IF NOT EXISTS {wide} {kind}")
         self._connection.query(
             f"UPDATE {self.name} SET {wide} = {widened(before, column, field)} WHERE {field} IS NOT NULL"
         )
-        self._alter(f"RENAME COLUMN {field} TO {quoted(_OLD + name.casefold())}")
+        self._alter(f"RENAME COLUMN {field} TO {quoted(_OLD + name)}")
         self._exchanged(name, kind, before)
-        self._alter(f"DROP COLUMN IF EXISTS {quoted(_OLD + name.casefold())}")
+        self._alter(f"DROP COLUMN IF EXISTS {quoted(_OLD + name)}")
 
     def _exchanged(self, name: str, kind: str, before: Column | None) -> None:
-        """The wide column takes the name; rows that were loaded since it was filled are copied first."""
+        """The wide column takes the name; what was loaded since it was filled is copied first."""
         wide, old, after = (
-            quoted(_WIDE + name.casefold()),
-            quoted(_OLD + name.casefold()),
+            quoted(_WIDE + name),
+            quoted(_OLD + name),
             column_of(name, kind),
         )
         if before is not None and after is not None:
-            late = f"{wide} IS NULL AND {old} IS NOT NULL"
+            value = widened(before, after, old)
             self._connection.query(
-                f"UPDATE {self.name} SET {wide} = {widened(before, after, old)} WHERE {late}"
+                f"UPDATE {self.name} SET {wide} = {value} WHERE {wide} IS DISTINCT FROM {value}"
             )
         self._alter(f"RENAME COLUMN {wide} TO {quoted(name)}")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from shared.contracts.columns import Column, ColumnType
-from shared.warehouse import duckdb_read, mysql, postgres
+from shared.warehouse import duckdb_read, mysql, postgres, snowflake_values
 
 BEGIN, END = "<!-- types -->\n", "<!-- end of types -->\n"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "warehouses.md"
@@ -19,11 +19,13 @@ WAREHOUSES: Mapping[str, TypeOf] = {
     "DuckDB": duckdb_read.type_of,
     "PostgreSQL": postgres.type_of,
     "MySQL, MariaDB": mysql.type_of,
+    "Snowflake": snowflake_values.type_of,
 }
 _WIDE = {
     "DuckDB": duckdb_read.type_of(Column("", ColumnType.INTEGER), wide=True),
     "PostgreSQL": postgres.WIDE,
     "MySQL, MariaDB": mysql.WIDE,
+    "Snowflake": snowflake_values.INTEGER,
 }
 _DECLARED = Column("", ColumnType.DECIMAL, precision=12, scale=2)
 

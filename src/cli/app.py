@@ -31,6 +31,7 @@ COMMANDS = {
     "sources": "src.cli.sources:sources",
     "contract": "src.cli.contract:contract",
     "validate": "src.cli.validate:validate",
+    "warehouse": "src.cli.warehouse:warehouse",
     "new": "src.cli.new:new",
     "invoke": "src.cli.invoke:invoke",
 }

@@ -45,6 +45,8 @@ _ALTER_STAGE = re.compile(r"\s*ALTER\s+STAGE\s+(?:IF\s+EXISTS\s+)?(\S+)\s+SET\s+
 _COPY = re.compile(r"\s*COPY\s+INTO\s", re.I)
 # DuckDB knows temporary tables in a catalogue of their own only.
 _TEMPORARY = re.compile(r'_sluice\.("(?:load|raw):)', re.I)
+# Snowflake notes keys and enforces none.
+_ENFORCED = re.compile(r", PRIMARY KEY \([^)]*\)")
 _MACROS = ("CREATE OR REPLACE TEMP MACRO as_double(x) AS TRY_CAST(x AS DOUBLE)",)
 
 
@@ -215,6 +217,10 @@ class Account:
         """The statement as fakesnow can run it; what it cannot is done here, and a SELECT says so."""
         if _NOTHING.match(sql):
             return "SELECT 'Statement executed successfully.' AS status"
+        if sql.startswith("DESC STORAGE INTEGRATION"):
+            user = "('STORAGE_AWS_IAM_USER_ARN', 'String', 'arn:aws:iam::1:user/x')"
+            trust = f"{user}, ('STORAGE_AWS_EXTERNAL_ID', 'String', 'XY_1')"
+            return f"SELECT column1, column2, column3 FROM VALUES ('ENABLED', 'Boolean', 'true'), {trust}"
         if found := _ALTER_STAGE.match(sql):
             name = found[1].split(".")[-1].strip('"')
             connection._duck_conn.execute(
@@ -223,7 +229,7 @@ class Account:
                 (found[2], name, connection.database),
             )
             return "SELECT 'Statement executed successfully.' AS status"
-        sql = _TEMPORARY.sub(r"\1", sql)
+        sql = _ENFORCED.sub("", _TEMPORARY.sub(r"\1", sql))
         if _COPY.match(sql):
             return copy_into(connection, sql, self.read)
         return sql

@@ -96,7 +96,7 @@ def open_snowflake(account: Account, database: str, bucket: str) -> Callable[...
                 iter(
                     [
                         "CREATE SCHEMA IF NOT EXISTS _sluice",
-                        f"CREATE STAGE IF NOT EXISTS _sluice.landing URL='{url}'",
+                        f"CREATE OR REPLACE STAGE _sluice.landing URL='{url}'",
                     ]
                 )
             )

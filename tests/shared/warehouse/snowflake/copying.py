@@ -7,10 +7,12 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow
+from fakesnow.transforms import stage
 
 _TEXT = r"'((?:[^'\\]|''|\\.)*)'"
 _FORM = re.compile(
@@ -61,7 +63,8 @@ def copy_into(connection: Any, sql: str, read: Callable[[str], bytes]) -> str:
     answer = []
     for file in files:
         rows = _rows(url, file, read, csv=form["format"] == "CSV")
-        bucket_path = (url + file).removeprefix("s3://").partition("/")[2]
+        # Of an external stage Snowflake says the path in the bucket, of another one that in the stage.
+        bucket_path = file if url[0] == "f" else (url + file).removeprefix("s3://").partition("/")[2]
         count = 0
         for count, row in enumerate(rows, start=1):
             for target in targets:
@@ -75,7 +78,7 @@ def copy_into(connection: Any, sql: str, read: Callable[[str], bytes]) -> str:
 
 def _stage_url(duck: Any, database: str, name: str) -> str:
     found = duck.execute(
-        "SELECT url FROM _fs_global._fs_information_schema._fs_stages "
+        "SELECT url, name FROM _fs_global._fs_information_schema._fs_stages "
         "WHERE lower(name) = lower(?) AND lower(schema_name) = '_sluice' AND database_name = ?",
         (name.rsplit(".", maxsplit=1)[-1].strip('"'), database),
     ).fetchall()
@@ -83,7 +86,8 @@ def _stage_url(duck: Any, database: str, name: str) -> str:
         raise CopyError(
             "002003", f"SQL compilation error: Stage '{name}' does not exist or not authorized.", "02000"
         )
-    return str(found[0][0])
+    url, called = found[0]
+    return str(url or f"file://{stage.internal_dir(f'{database}._SLUICE.{called}')}")
 
 
 def _picked(form: re.Match[str], kinds: dict[str, str]) -> Iterator[Target]:
@@ -112,8 +116,8 @@ def _matched(kinds: dict[str, str]) -> list[Target]:
 
 def _rows(url: str, file: str, read: Callable[[str], bytes], *, csv: bool) -> Iterator[Any]:
     try:
-        body = read(url + file)
-    except KeyError:
+        body = Path(url.removeprefix("file://") + file).read_bytes() if url[0] == "f" else read(url + file)
+    except (KeyError, FileNotFoundError):
         raise CopyError("091016", f"Remote file '{url}{file}' was not found.", "22000") from None
     body = gzip.decompress(body) if file.endswith(".gz") else body
     if csv:

@@ -20,6 +20,7 @@ def put_right() -> None:
         # Its MERGE notes the comment of a temporary table in another database: not within a transaction of DuckDB.
         (info_schema, "insert_table_comment_sql", lambda *names: "SELECT 1"),
         (cursor.FakeSnowflakeCursor, "_transform", _transform),
+        (cursor.FakeSnowflakeCursor, "_describe_last_sql", _described),
     ):
         setattr(module, name, better)
 
@@ -38,6 +39,12 @@ def _lengths(catalog: str, schema: str, table: str, lengths: list[tuple[str, int
         return "SELECT 1"
     safe = [(name.replace("'", "''"), length) for name, length in lengths]
     return str(_insert_lengths(catalog, schema, table.replace("'", "''"), safe))
+
+
+def _described(self: Any) -> list[Any]:
+    """The columns of the last result, without taking its statement apart once more."""
+    found: list[Any] = self._duck_conn.execute(f"DESCRIBE {self._last_sql}", self._last_params).fetchall()
+    return found
 
 
 def _transform(self: Any, expression: Any, params: Any) -> Any:

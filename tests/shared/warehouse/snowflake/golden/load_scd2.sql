@@ -1,0 +1,96 @@
+--! As load_append.
+SELECT MAX(sequence) FROM _sluice.ledger WHERE source = ? AND stream = ?;
+
+SELECT MAX(sequence) FROM _sluice.ledger WHERE source = ? AND stream = ?;
+
+SELECT coalesce(run, '') FROM _sluice.ledger WHERE source = ? AND stream = ? ORDER BY sequence DESC;
+
+SELECT table_name
+  FROM information_schema.tables
+  WHERE UPPER(table_schema) = UPPER(?) AND STARTSWITH(LOWER(table_name), LOWER(?));
+
+ALTER SESSION SET QUERY_TAG = '{"app":"sluice","source":"recurly","stream":"accounts","load":"LOAD","run":"r2"}';
+
+DESCRIBE TABLE "recurly"."accounts";
+
+CREATE TEMPORARY TABLE _sluice."load:recurly:accounts:LOAD:1" ("id" VARCHAR, "total" NUMBER(38,9), "at" TIMESTAMP_TZ(9), "o" VARIANT, "gone" BOOLEAN, _sluice_run VARCHAR, _sluice_commit NUMBER(38,0), _sluice_part NUMBER(38,0), _sluice_place NUMBER(38,0));
+
+SHOW STAGES LIKE 'landing' IN SCHEMA _sluice;
+
+CREATE TEMPORARY TABLE _sluice."raw:recurly:accounts:LOAD:1:json" ("id" VARCHAR, "total" VARIANT, "at" VARCHAR, "o" VARIANT, "gone" VARCHAR, _sluice_file VARCHAR, _sluice_row NUMBER(38,0));
+
+COPY INTO _sluice."raw:recurly:accounts:LOAD:1:json" ("id", "total", "at", "o", "gone", _sluice_file, _sluice_row)
+  FROM (SELECT $1['id']::VARCHAR, $1['total'], $1['at']::VARCHAR, $1['o'], $1['gone']::VARCHAR, METADATA$FILENAME, METADATA$FILE_ROW_NUMBER
+  FROM @_sluice.landing)
+  FILES = ('zone/landing/recurly/accounts/data/dt=2026-11-20/r2/a001-w00000-part-00002.jsonl.gz')
+  FILE_FORMAT = (TYPE = JSON COMPRESSION = AUTO ALLOW_DUPLICATE = TRUE STRIP_OUTER_ARRAY = FALSE STRIP_NULL_VALUES = FALSE NULL_IF = ())
+  ON_ERROR = ABORT_STATEMENT;
+
+SELECT _sluice_file, COUNT(*) FROM _sluice."raw:recurly:accounts:LOAD:1:json" GROUP BY _sluice_file;
+
+SELECT COUNT_IF(TRIM(CAST(STRIP_NULL_VALUE(r."total") AS VARCHAR), '"') IS NOT NULL AND (TRY_TO_DECIMAL(TRIM(CAST(STRIP_NULL_VALUE(r."total") AS VARCHAR), '"'), 38, 9) IS NULL OR NOT (REGEXP_LIKE(TRIM(CAST(STRIP_NULL_VALUE(r."total") AS VARCHAR), '"'), '[+-]?[0-9]*[.]?[0-9]{0,9}0*') OR (REGEXP_LIKE(TRIM(CAST(STRIP_NULL_VALUE(r."total") AS VARCHAR), '"'), '.*[eE].*') AND ABS(CAST(TRY_TO_DECIMAL(TRIM(CAST(STRIP_NULL_VALUE(r."total") AS VARCHAR), '"'), 38, 9) AS FLOAT) - TRY_TO_DOUBLE(TRIM(CAST(STRIP_NULL_VALUE(r."total") AS VARCHAR), '"'))) <= ABS(TRY_TO_DOUBLE(TRIM(CAST(STRIP_NULL_VALUE(r."total") AS VARCHAR), '"'))) * 1e-13)) OR (TYPEOF(r."total") = 'DOUBLE' AND ABS(CAST(TRY_TO_DECIMAL(TRIM(CAST(STRIP_NULL_VALUE(r."total") AS VARCHAR), '"'), 38, 9) AS FLOAT) - AS_DOUBLE(r."total")) > ABS(AS_DOUBLE(r."total")) * 1e-13))), MIN(IFF(TRIM(CAST(STRIP_NULL_VALUE(r."total") AS VARCHAR), '"') IS NOT NULL AND (TRY_TO_DECIMAL(TRIM(CAST(STRIP_NULL_VALUE(r."total") AS VARCHAR), '"'), 38, 9) IS NULL OR NOT (REGEXP_LIKE(TRIM(CAST(STRIP_NULL_VALUE(r."total") AS VARCHAR), '"'), '[+-]?[0-9]*[.]?[0-9]{0,9}0*') OR (REGEXP_LIKE(TRIM(CAST(STRIP_NULL_VALUE(r."total") AS VARCHAR), '"'), '.*[eE].*') AND ABS(CAST(TRY_TO_DECIMAL(TRIM(CAST(STRIP_NULL_VALUE(r."total") AS VARCHAR), '"'), 38, 9) AS FLOAT) - TRY_TO_DOUBLE(TRIM(CAST(STRIP_NULL_VALUE(r."total") AS VARCHAR), '"'))) <= ABS(TRY_TO_DOUBLE(TRIM(CAST(STRIP_NULL_VALUE(r."total") AS VARCHAR), '"'))) * 1e-13)) OR (TYPEOF(r."total") = 'DOUBLE' AND ABS(CAST(TRY_TO_DECIMAL(TRIM(CAST(STRIP_NULL_VALUE(r."total") AS VARCHAR), '"'), 38, 9) AS FLOAT) - AS_DOUBLE(r."total")) > ABS(AS_DOUBLE(r."total")) * 1e-13)), _sluice_file || '\n' || LPAD(CAST(_sluice_row AS VARCHAR), 12, '0') || '\n' || CAST(r."total" AS VARCHAR), NULL)), COUNT_IF(r."at" IS NOT NULL AND (NOT REGEXP_LIKE(r."at", '[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?([Zz]|[+-][0-9]{2}:?[0-9]{2})?)?') OR TRY_CAST(REGEXP_REPLACE(UPPER(r."at"), '(:[0-9][0-9]):60([.][0-9]+)?', '\\1:59.999999') AS TIMESTAMP_TZ(9)) IS NULL)), MIN(IFF(r."at" IS NOT NULL AND (NOT REGEXP_LIKE(r."at", '[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?([Zz]|[+-][0-9]{2}:?[0-9]{2})?)?') OR TRY_CAST(REGEXP_REPLACE(UPPER(r."at"), '(:[0-9][0-9]):60([.][0-9]+)?', '\\1:59.999999') AS TIMESTAMP_TZ(9)) IS NULL), _sluice_file || '\n' || LPAD(CAST(_sluice_row AS VARCHAR), 12, '0') || '\n' || CAST(r."at" AS VARCHAR), NULL)), COUNT_IF(r."gone" IS NOT NULL AND TRY_TO_BOOLEAN(r."gone") IS NULL), MIN(IFF(r."gone" IS NOT NULL AND TRY_TO_BOOLEAN(r."gone") IS NULL, _sluice_file || '\n' || LPAD(CAST(_sluice_row AS VARCHAR), 12, '0') || '\n' || CAST(r."gone" AS VARCHAR), NULL))
+  FROM _sluice."raw:recurly:accounts:LOAD:1:json" r;
+
+INSERT INTO _sluice."load:recurly:accounts:LOAD:1" ("id", "total", "at", "o", "gone", _sluice_run, _sluice_commit, _sluice_part, _sluice_place) SELECT r."id", TRY_TO_DECIMAL(TRIM(CAST(STRIP_NULL_VALUE(r."total") AS VARCHAR), '"'), 38, 9), TRY_CAST(REGEXP_REPLACE(UPPER(r."at"), '(:[0-9][0-9]):60([.][0-9]+)?', '\\1:59.999999') AS TIMESTAMP_TZ(9)), STRIP_NULL_VALUE(r."o"), TRY_TO_BOOLEAN(r."gone"), p.run, p.landed, p.part, p.part * 10000000000 + r._sluice_row
+  FROM _sluice."raw:recurly:accounts:LOAD:1:json" r
+  JOIN (SELECT column1 AS file, column2 AS run, column3 AS landed, column4 AS part
+  FROM VALUES ('zone/landing/recurly/accounts/data/dt=2026-11-20/r2/a001-w00000-part-00002.jsonl.gz', 'r2', 2, 0)) p ON r._sluice_file = p.file;
+
+DROP TABLE IF EXISTS _sluice."raw:recurly:accounts:LOAD:1:json";
+
+SELECT _sluice_part, COUNT(*) FROM _sluice."load:recurly:accounts:LOAD:1" GROUP BY _sluice_part;
+
+SELECT count(*) FROM _sluice."load:recurly:accounts:LOAD:1" s WHERE s."id" IS NULL;
+
+SELECT 1 FROM _sluice."load:recurly:accounts:LOAD:1" s GROUP BY s."id", s."at" HAVING count(*) > 1 LIMIT 1;
+
+DESCRIBE TABLE "recurly"."accounts";
+
+ALTER SESSION SET QUERY_TAG = '{"app":"sluice","source":"recurly","stream":"accounts","load":"LOAD","run":"r2"}';
+
+BEGIN TRANSACTION;
+
+UPDATE _sluice.ledger SET sequence = ?, run = ?, loaded_at = CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9))
+  WHERE source = ? AND stream = ? AND (SELECT MAX(sequence)
+  FROM _sluice.ledger
+  WHERE source = ? AND stream = ?) = ?;
+
+DELETE
+  FROM _sluice."load:recurly:accounts:LOAD:1" s
+  USING "recurly"."accounts" f
+  WHERE s."id" = f."id" AND s."at" IS NOT DISTINCT
+  FROM f."at" AND s."id" IS NOT DISTINCT
+  FROM f."id" AND s."total" IS NOT DISTINCT
+  FROM f."total" AND s."at" IS NOT DISTINCT
+  FROM f."at" AND s."o" IS NOT DISTINCT
+  FROM f."o" AND s."gone" IS NOT DISTINCT
+  FROM f."gone";
+
+DELETE
+  FROM "recurly"."accounts" f
+  USING _sluice."load:recurly:accounts:LOAD:1" s
+  WHERE s."id" = f."id" AND s."at" IS NOT DISTINCT
+  FROM f."at";
+
+INSERT INTO "recurly"."accounts" ("id", "total", "at", "o", "gone", _sluice_run, _sluice_commit, _sluice_loaded_at, valid_from, valid_to, is_current, _sluice_closed_by) SELECT s."id", s."total", s."at", s."o", s."gone", s._sluice_run, s._sluice_commit, CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9)), coalesce(CAST(s."at" AS TIMESTAMP_TZ(9)), CAST('1000-01-01 00:00:00' AS TIMESTAMP_TZ(9))), CASE
+  WHEN coalesce(s."gone", FALSE) THEN coalesce(CAST(s."at" AS TIMESTAMP_TZ(9)), CAST('1000-01-01 00:00:00' AS TIMESTAMP_TZ(9))) END, CASE
+  WHEN coalesce(s."gone", FALSE) THEN FALSE ELSE TRUE END, CASE
+  WHEN coalesce(s."gone", FALSE) THEN s._sluice_commit END
+  FROM _sluice."load:recurly:accounts:LOAD:1" s;
+
+UPDATE "recurly"."accounts" f SET valid_to = CASE
+  WHEN x.gone THEN x.begins ELSE x.ends END, is_current = CASE
+  WHEN x.gone OR x.ends IS NOT NULL THEN FALSE ELSE TRUE END, _sluice_closed_by = CASE
+  WHEN x.gone THEN x.own ELSE x.ended_by END
+  FROM (SELECT v."id" AS key_0, v.valid_from AS begins, coalesce(v."gone", FALSE) AS gone, v._sluice_commit AS own, lead(v.valid_from) OVER (PARTITION BY v."id" ORDER BY v.valid_from) AS ends, lead(v._sluice_commit) OVER (PARTITION BY v."id" ORDER BY v.valid_from) AS ended_by
+  FROM "recurly"."accounts" v
+  WHERE EXISTS (SELECT 1
+  FROM _sluice."load:recurly:accounts:LOAD:1" s
+  WHERE s."id" = v."id")) x
+  WHERE f."id" = x.key_0 AND f.valid_from = x.begins;
+
+INSERT INTO _sluice.loads (load, source, stream, final, disposition, from_sequence, to_sequence, run, inserted, updated, note, started_at, loaded_at) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9)), CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9));
+
+COMMIT;
+
+DROP TABLE IF EXISTS _sluice."load:recurly:accounts:LOAD:1";
