@@ -70,13 +70,15 @@ def moments(commits: Iterable[Landed]) -> list[Version]:
         for version in table:
             now = shown.get(version[0])
             if version[7] and now is not None and now[5]:
-                ends.append([*now[:5], at, at, 0])
-            if version[7] and (now is None or now[5] or (now[1], now[2]) != (version[1], version[2])):
-                version[6:] = [at, 0]
+                ends.append([*now[:5], at, at, 0, now[5]])
+            same = now is not None and (now[1], now[2], now[5]) == (version[1], version[2], version[8])
+            if version[7] and (now is None or now[5] or not same):
+                version[6:8] = [at, 0]
         alive = {version[0] for version in table if version[7]}
         table += ends
-        table += [[*row[:5], at, None, 1] for key, row in shown.items() if key not in alive and not row[5]]
-    return sorted((tuple(version) for version in table), key=repr)
+        begun = [row for key, row in shown.items() if key not in alive and not row[5]]
+        table += [[*row[:5], at, None, 1, row[5]] for row in begun]
+    return sorted((tuple(version[:8]) for version in table), key=repr)
 
 
 def _whole(commits: list[Landed]) -> list[list[Landed]]:
@@ -88,7 +90,8 @@ def _whole(commits: list[Landed]) -> list[list[Landed]]:
 
 
 def _row(row: Row, commit: Landed) -> tuple[Any, ...]:
-    return (row["id"], row["v"], row["c"], commit.run, commit.sequence, bool(row.get("gone")))
+    # Not as a truth value: a row that said nothing and now says "not gone" has changed, and begins a version.
+    return (row["id"], row["v"], row["c"], commit.run, commit.sequence, row.get("gone"))
 
 
 def _age(row: tuple[Any, ...]) -> int:
