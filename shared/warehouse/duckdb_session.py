@@ -78,6 +78,7 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.loads (
     loaded_at TIMESTAMP WITH TIME ZONE, note VARCHAR
 );
 ALTER TABLE {LEDGER}.loads ADD COLUMN IF NOT EXISTS note VARCHAR;
+ALTER TABLE {LEDGER}.loads ADD COLUMN IF NOT EXISTS deleted BIGINT;
 """
 
 
@@ -168,7 +169,7 @@ class DuckDBSession:
     def history(self) -> list[LoadRecord]:
         rows = self.query(
             "SELECT load, from_sequence, to_sequence, coalesce(run, ''), inserted, updated, loaded_at, "
-            f"coalesce(note, '') FROM {LEDGER}.loads WHERE source = ? AND stream = ? ORDER BY rowid",
+            f"coalesce(note, ''), deleted FROM {LEDGER}.loads WHERE source = ? AND stream = ? ORDER BY rowid",
             self._stream,
         )
         return [LoadRecord(*row) for row in rows]
@@ -234,7 +235,7 @@ class DuckDBSession:
         values: tuple[Any, ...]
         values = (change.load, *self._stream, spec.name, spec.disposition.value, change.before, change.after)
         values += (change.run, applied.inserted, applied.updated)
-        values += (change.started, change.loaded_at, change.note)
+        values += (change.started, change.loaded_at, change.note, applied.deleted)
         marks = ", ".join("?" * len(values))
         self._connection.execute(f"INSERT INTO {LEDGER}.loads VALUES ({marks})", values)
         step(Step.RECORDED)

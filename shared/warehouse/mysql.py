@@ -99,7 +99,7 @@ _PREPARE = (
     """CREATE TABLE IF NOT EXISTS {loads} (
     number BIGINT AUTO_INCREMENT PRIMARY KEY, `load` VARCHAR(190), source VARCHAR(190), stream VARCHAR(190), final TEXT,
     disposition VARCHAR(20), from_sequence BIGINT, to_sequence BIGINT, run VARCHAR(190), inserted BIGINT,
-    updated BIGINT, started_at DATETIME(6), loaded_at DATETIME(6), note TEXT) {options}""",
+    updated BIGINT, started_at DATETIME(6), loaded_at DATETIME(6), note TEXT, deleted BIGINT) {options}""",
 )
 _DENIED = frozenset({1044, 1045, 1142, 1143, 1227, 1370, 1698})
 _OF_ROWS = frozenset(
@@ -242,8 +242,10 @@ class MySQLDoor:
         for statement in _PREPARE:
             names = {name: backticked(LEDGER, name) for name in ("ledger", "loads", DELETED)}
             self.run(statement.format(**names, options=self._options))
-        if "note" not in self.types((LEDGER, "loads")):
-            self.run(f"ALTER TABLE {backticked(LEDGER, 'loads')} ADD COLUMN note TEXT")
+        there = self.types((LEDGER, "loads"))
+        for name, kind in (("note", "TEXT"), ("deleted", "BIGINT")):
+            if name not in there:
+                self.run(f"ALTER TABLE {backticked(LEDGER, 'loads')} ADD COLUMN {name} {kind}")
 
     def _schema(self, name: str) -> None:
         """Make a database; one that is there needs no right to make databases."""

@@ -133,7 +133,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class LoadRecord:
-    """A line of the history of loads: what one transaction did. One that moved the ledger back was a replay."""
+    """A line of the history of loads: what one transaction did. One that moved the ledger back was a replay.
+
+    `deleted` rows left the table (of versions: were ended); None where the load is older than this figure.
+    """
 
     load: str
     before: int
@@ -143,6 +146,7 @@ class LoadRecord:
     updated: int
     loaded_at: datetime
     note: str = ""
+    deleted: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

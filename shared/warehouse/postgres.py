@@ -85,7 +85,7 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.{DELETED} (
 CREATE TABLE IF NOT EXISTS {LEDGER}.loads (
     number bigint GENERATED ALWAYS AS IDENTITY, load text, source text, stream text, final text, disposition text,
     from_sequence bigint, to_sequence bigint, run text, inserted bigint, updated bigint, started_at timestamptz,
-    loaded_at timestamptz, note text
+    loaded_at timestamptz, note text, deleted bigint
 )
 """
 # Any number will do, as long as all loaders take the same.
@@ -194,8 +194,10 @@ class PostgresDoor:
     def prepare(self) -> None:
         self._schema(LEDGER)
         self.run(_PREPARE)
-        if "note" not in self.types((LEDGER, "loads")):
-            self.run(f"ALTER TABLE {LEDGER}.loads ADD COLUMN note text")
+        there = self.types((LEDGER, "loads"))
+        for name, kind in (("note", "text"), ("deleted", "bigint")):
+            if name not in there:
+                self.run(f"ALTER TABLE {LEDGER}.loads ADD COLUMN {name} {kind}")
 
     def _schema(self, name: str) -> None:
         """Make a schema; one that is there needs no right to make schemas."""

@@ -184,9 +184,10 @@ def _by_snapshot(books: _Books) -> Iterator[str]:
 
 
 def _by_key(books: _Books) -> Iterator[str]:
-    """A table with keys holds at most each commit's rows; together, what the loads say they added.
+    """A table with keys holds at most each commit's rows; together, what the loads added less what they deleted.
 
-    After a replay its rows are new ones or old ones, so there the loads give a lower bound only.
+    After a replay its rows are new ones or old ones, so there the loads give a lower bound only. Loads that did not
+    write down yet what they deleted give an upper bound.
     """
     published = {commit.sequence: commit.draft.rows for commit in books.applied}
     wrong = [
@@ -198,13 +199,16 @@ def _by_key(books: _Books) -> Iterator[str]:
     ]
     yield from _shortened(wrong)
     yield from _strangers(books, set(published))
-    if books.table.disposition is not Disposition.MERGE or books.table.deleted_field:
-        return  # versions, and rows whose keys are gone, are not counted by the loads
+    if books.table.disposition is not Disposition.MERGE:
+        return  # of versions, those that were closed and those that came anew are not told apart by the loads
     replays = [place for place, record in enumerate(books.loads) if record.after < record.before]
     since = books.loads[replays[-1] + 1 :] if replays else books.loads
     added, rows = sum(record.inserted for record in since), sum(books.tally.values())
-    if rows < added or (not replays and rows > added):
-        yield f"table: the loads added {added} rows, and it holds {rows}"
+    deleted = sum(record.deleted or 0 for record in since)
+    counted = books.table.deleted_field is None or all(record.deleted is not None for record in since)
+    if (counted and rows < added - deleted) or (not replays and rows > added - deleted):
+        less = f" and deleted {deleted}" if deleted else ""
+        yield f"table: the loads added {added} rows{less}, and it holds {rows}"
 
 
 def _strangers(books: _Books, known: set[int]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from shared.common.errors import Transient, Violation
 from shared.contracts.columns import Column
 from shared.warehouse.applying import apply_stage, undo
-from shared.warehouse.ddl import COMMIT, DELETED, HISTORY, LEDGER, LOADED_AT, PART, RUN, names_for, shortened
+from shared.warehouse.ddl import COMMIT, HISTORY, LEDGER, LOADED_AT, PART, RUN, names_for, shortened
 from shared.warehouse.dml import Dml
 from shared.warehouse.ports import (
     Applied,
@@ -47,7 +47,7 @@ class RelationalSession:
     def prepare(self) -> None:
         """The ledger, with a row for the stream."""
         mine = f"SELECT 1 FROM {self._ledger} WHERE source = ? AND stream = ?"
-        if self._door.types((LEDGER, DELETED)) and self.query(mine, self._stream):
+        if "deleted" in self._door.types((LEDGER, "loads")) and self.query(mine, self._stream):
             return
         with self._door.exclusive():
             self._door.prepare()
@@ -153,7 +153,7 @@ class RelationalSession:
         quote = self._door.grammar.quote
         rows = self.query(
             f"SELECT {quote('load')}, from_sequence, to_sequence, coalesce(run, ''), inserted, updated, loaded_at, "
-            f"coalesce(note, '') FROM {self._loads} WHERE source = ? AND stream = ? ORDER BY number",
+            f"coalesce(note, ''), deleted FROM {self._loads} WHERE source = ? AND stream = ? ORDER BY number",
             self._stream,
         )
         return [LoadRecord(*row) for row in rows]
@@ -196,6 +196,7 @@ class RelationalSession:
             "started_at": change.started,
             "loaded_at": change.loaded_at,
             "note": change.note,
+            "deleted": applied.deleted,
         }
         names = ", ".join(self._door.grammar.quote(name) for name in record)
         marks = ", ".join("?" * len(record))

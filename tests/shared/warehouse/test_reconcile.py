@@ -119,6 +119,61 @@ def test_each_difference_is_named(books: Any, disposition: str, sql: str, says: 
     assert says in here.differences()
 
 
+def gone(stream: Stream) -> TableSpec:
+    """A merged table whose loads add 3 rows, delete 2 (and one that was never there), and add 1 of them again."""
+    spec = stream.spec(
+        "merge",
+        columns=columns(id="string", v="integer", gone="boolean"),
+        primary_key=("id",),
+        cursor_field="v",
+        deleted_field="gone",
+    )
+    for run, rows in enumerate((["a", "b", "c"], ["-a", "-b", "-x", "c"], ["a"])):
+        stream.commit(
+            [{"id": id.strip("-"), "v": run, "gone": id.startswith("-")} for id in rows], run=f"r{run}"
+        )
+        stream.load(spec)
+    return spec
+
+
+def test_deletions_are_counted_by_the_loads(stream: Stream) -> None:
+    spec = gone(stream)
+    with stream.warehouse.session(spec) as session:
+        history = session.history()
+    fits = reconcile(stream.log, stream.store, stream.warehouse, spec).differences
+    stream.ask("DELETE FROM recurly.accounts WHERE id = 'c'")
+    differs = reconcile(stream.log, stream.store, stream.warehouse, spec).differences
+
+    assert [(3, 0, 0), (0, 1, 2), (1, 0, 0)] == [(r.inserted, r.updated, r.deleted) for r in history]
+    assert () == fits
+    assert ("table: the loads added 4 rows and deleted 2, and it holds 1",) == differs
+
+
+def test_loads_that_did_not_write_down_deletions_give_an_upper_bound(stream: Stream) -> None:
+    spec = gone(stream)
+    stream.ask("UPDATE _sluice.loads SET deleted = NULL")
+    fits = reconcile(stream.log, stream.store, stream.warehouse, spec).differences
+    stream.ask(
+        "INSERT INTO recurly.accounts SELECT a.* REPLACE (id || n AS id) FROM recurly.accounts a, range(3) t(n)"
+    )
+    differs = reconcile(stream.log, stream.store, stream.warehouse, spec).differences
+
+    assert () == fits
+    assert "table: the loads added 4 rows, and it holds 8" in differs
+
+
+def test_a_ledger_of_an_earlier_release_gets_the_figure(stream: Stream) -> None:
+    spec = gone(stream)
+    stream.ask("ALTER TABLE _sluice.loads DROP COLUMN deleted")
+    stream.commit([{"id": "c", "v": 9, "gone": True}])
+    stream.load(spec)
+    with stream.warehouse.session(spec) as session:
+        history = session.history()
+
+    assert [None, None, None, 1] == [record.deleted for record in history]
+    assert () == reconcile(stream.log, stream.store, stream.warehouse, spec).differences
+
+
 def test_parts_and_quarantine_are_compared_too(books: Any) -> None:
     here = books()
     stream = here.stream

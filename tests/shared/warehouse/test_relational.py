@@ -13,9 +13,10 @@ from shared.contracts.columns import Column, ColumnType
 from shared.warehouse.mysql import MySQLDoor, mysql
 from shared.warehouse.ports import Disposition, Step, TableSpec
 from shared.warehouse.postgres import PostgresDoor, copy_line
+from shared.warehouse.reconcile import reconcile
 from src.wiring import open_warehouse
 from tests.servers.cable import Cable, cable
-from tests.shared.warehouse.conformance import KEYED, MERGED, row
+from tests.shared.warehouse.conformance import GONE, KEYED, MERGED, row
 from tests.shared.warehouse.house import House
 from tests.shared.warehouse.stream import Stream, columns
 
@@ -224,3 +225,21 @@ def test_names_that_fit(door: type[PostgresDoor | MySQLDoor], name: str) -> None
 
 def test_a_row_whose_texts_hold_the_marks_of_copy() -> None:
     assert b"a\\\x1eb\\\\\\n\x1e\x1d\x1e\\\x1d\n" == copy_line(["a\x1eb\\\n", None, "\x1d"])
+
+
+def test_deletions_add_up_also_in_a_ledger_of_an_earlier_release(server: House, stream: Stream) -> None:
+    spec = stream.spec("merge", columns=columns(**GONE), deleted_field="deleted_at", **KEYED)
+    loads = server.quote("_sluice", "loads")
+    stream.commit([row("a", 1, 1), row("b", 1, 1)])
+    stream.load(spec)
+    with stream.warehouse.session(spec) as session:
+        session.query(f"SELECT deleted FROM {loads}")
+        door = session._door  # type: ignore[attr-defined]
+        door.run(f"ALTER TABLE {loads} DROP COLUMN deleted")
+    stream.commit([row("a", 2, 2, deleted_at="2026-01-01T00:02:00Z"), row("c", 1, 2)])
+    stream.load(spec)
+    with stream.warehouse.session(spec) as session:
+        history = session.history()
+
+    assert [(2, None), (1, 1)] == [(record.inserted, record.deleted) for record in history]
+    assert () == reconcile(stream.log, stream.store, stream.warehouse, spec).differences
