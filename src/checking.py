@@ -24,7 +24,9 @@ Named = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """A final table that is there. `table` stands in SQL as it is; `names` are the columns of renamed fields."""
+    """A final table that is there. `table` stands in SQL as it is; `names` are the columns of renamed fields, and `hidden`
+    are those that no record has.
+    """
 
     query: Query
     table: str
@@ -51,7 +53,8 @@ def final_table(place: Workplace, source: Source, stream: str) -> Iterator[Final
     """The final table of a stream, for reading. Raises `Misconfigured` when the stream or the table is not there."""
     from shared.warehouse.checks.dialect import dialect_of
     from shared.warehouse.checks.final import found_table
-    from shared.warehouse.ddl import OURS, PART, names_for
+    from shared.warehouse.ddl import HISTORY, OURS, PART, names_for
+    from shared.warehouse.ports import Disposition
 
     _known(place, source, stream)
     spec, dialect = table_of(source, stream), dialect_of(place.settings.warehouse_url)
@@ -63,7 +66,8 @@ def final_table(place: Workplace, source: Source, stream: str) -> Iterator[Final
             )
         fields = names_for((c.name for c in spec.columns or ()), taken=(*OURS, PART, "_sluice_file", "rowid"))
         names = {field: column for field, column in fields.items() if field != column}
-        yield Final(session.query, name, dialect, spec, names, (*OURS, PART))
+        versions = HISTORY if spec.disposition is Disposition.SCD2 else ()
+        yield Final(session.query, name, dialect, spec, names, (*OURS, PART, *versions))
 
 
 def check_table(place: Workplace, source: Source, stream: str) -> Verdict:

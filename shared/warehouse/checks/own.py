@@ -51,7 +51,8 @@ def about_columns(
 ) -> Plan:
     """The columns as the author of the check sees them: fields under their own names, without those that are ours."""
     fields = {column: field for field, column in context.names.items()}
-    ours = [name for name in scope.types if name in context.hidden or name.startswith(OWN)]
+    hidden = {name.casefold() for name in context.hidden}
+    ours = [name for name in scope.types if name.casefold() in hidden or name.casefold().startswith(OWN)]
     found = [fields.get(name, name) for name in scope.types if name not in ours]
     match check:
         case e.ExpectColumnToExist(column=column, column_index=None):

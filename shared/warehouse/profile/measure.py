@@ -76,9 +76,9 @@ def measure(
     `by` is a column of times by whose days rows are counted; None: there is none. Columns in `hidden` are left out.
     """
     began = clock.monotonic()
-    types = {
-        column: kind for column, kind in columns_of(query, table, dialect).items() if column not in hidden
-    }
+    ours = {name.casefold() for name in hidden}  # Snowflake says names of ours in capital letters
+    found = columns_of(query, table, dialect).items()
+    types = {column: kind for column, kind in found if column.casefold() not in ours}
     there = _Table(query, table, dialect, types)
     rows, columns = _summary(there)
     shaped = tuple(_shaped(there, column, rows) for column in columns)

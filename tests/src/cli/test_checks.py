@@ -103,6 +103,36 @@ class TestRun:
         assert "orders.yml:2" in done.output
 
 
+class TestVersions:
+    """A table that keeps versions shows the columns of the record, not those that say which version is which."""
+
+    @pytest.fixture
+    def versions(self, place: Path, orders: Path) -> Path:
+        file = place / "src/shop/source.yml"
+        more = "  versions: {path: /orders, write_disposition: scd2, columns: {id: string, updated_at: timestamp}}\n"
+        file.write_text(file.read_text() + more)
+        return orders.with_name("versions.yml")
+
+    def test_checks_do_not_see_them(self, call: Call, versions: Path) -> None:
+        versions.write_text(
+            "checks:\n"
+            "  - expect_table_columns_to_match_ordered_list: {column_list: [id, updated_at]}\n"
+            "  - expect_table_columns_to_match_set: {column_set: [updated_at, id]}\n"
+        )
+        loaded, done = call("run", "shop", "--streams", "versions"), call("checks", "run", "shop.versions")
+
+        assert 0 == loaded.exit_code, loaded.output
+        assert 0 == done.exit_code, done.output
+
+    def test_profiles_do_not_show_them(
+        self, call: Call, versions: Path, last_line: Callable[[str], Any]
+    ) -> None:
+        assert 0 == call("run", "shop", "--streams", "versions").exit_code
+        done = call("profile", "shop.versions", "--json")
+
+        assert ["id", "updated_at"] == [one["name"] for one in last_line(done.stdout)["columns"]]
+
+
 class TestShow:
     """`sluice checks show`."""
 
