@@ -11,6 +11,7 @@ from shared.common.errors import Refused, Transient
 from shared.common.formats import Csv, Format
 from shared.common.masks import Hash, masking
 from shared.contracts.page import PageChecker
+from shared.ingestion.backfill import plan_window
 from shared.ingestion.drift import Drift
 from shared.ingestion.drift_mode import Mode
 from shared.ingestion.encoder import encoder_for
@@ -67,10 +68,15 @@ class Assembly:
         def begin(latest: Commit | None = None) -> Progress:
             return plan(stream, latest, ask=session.ask, now=session.tools.clock.now(), run=session.run)
 
+        def window(latest: Commit | None) -> Progress | None:
+            return plan_window(
+                stream, latest, ask=session.ask, now=session.tools.clock.now(), run=session.run
+            )
+
         return Passage(
             log=landing.log,
             course=lambda run: self.course(run, landing, next(numbers)),
-            plan=begin,
+            plan=window if session.ask.backfill else begin,
             afresh=begin,
             doubles=session.ask.anything and stream.disposition == "append",
             bounded=incremental is not None and incremental.since is not None,
@@ -89,6 +95,7 @@ class Assembly:
             file_format=stream.file_format,
             code_version=session.tools.code_version,
             moved=self.watch,
+            backfill=session.ask.backfill,
         )
 
     def course(self, run: StreamRun, landing: Landing, lane: int) -> Course:

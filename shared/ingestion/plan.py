@@ -21,13 +21,19 @@ MOST_WINDOWS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What the caller of a run wants: nothing (what is new), a range of its own, or everything again."""
+    """What the caller of a run wants: nothing (what is new), a range of its own, or everything again.
+
+    With `backfill`, the name of one, the range is a window of it: landed once, beside the cursor (`backfill.py`).
+    """
 
     since: datetime | None = None
     until: datetime | None = None
     full_refresh: bool = False
+    backfill: str = ""
 
     def __post_init__(self) -> None:
+        if self.backfill and (self.since is None or self.until is None):
+            raise Misconfigured("a window of a back-fill needs both ends", hint="give since and until")
         if self.since and self.until and self.since >= self.until:
             raise Misconfigured(
                 f"the range is empty: since {format_instant(self.since)}, until {format_instant(self.until)}",

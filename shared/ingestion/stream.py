@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from shared.common.errors import Refused, SluiceError, Superseded, Transient, Violation
+from shared.ingestion.backfill import Filled, key_of
 from shared.ingestion.found import Found
 from shared.ingestion.lane import FORGOTTEN, Course, Lane, Update
 from shared.ingestion.plan import cursor_after
@@ -25,6 +26,9 @@ from shared.landing.log import CommitLog
 
 Status = Literal["done", "unfinished", "failed", "superseded", "skipped"]
 
+
+MOST_OTHERS = 1000
+"""Commits of others that may come before ours: each is somebody's progress, so this ends."""
 
 #: So many rows of a neighbouring window are nothing unusual, where an API's bounds are coarse.
 MANY = 5
@@ -82,7 +86,7 @@ class Passage:
 
     log: CommitLog
     course: Callable[[StreamRun], Course]
-    plan: Callable[[Commit | None], Progress]
+    plan: Callable[[Commit | None], Progress | None]
     by_value: bool
     bounded: bool
     doubles: bool
@@ -101,6 +105,7 @@ class Passage:
     moved: Callable[[StreamReport], None]
     evolves: bool = False
     propose: Callable[[Mapping[str, Collection[str]]], str] = lambda evolved: ""
+    backfill: str = ""
 
 
 class StreamRun:
@@ -120,6 +125,7 @@ class StreamRun:
         self._warned: dict[str, int] = {}
         self._found = Found()
         self._next = 0
+        self._known: Any = None
         self._began = passage.monotonic()
 
     def run(self) -> StreamReport:
@@ -131,19 +137,11 @@ class StreamRun:
                 report.warnings.append(
                     "rows that had landed before land a second time: this stream is appended to"
                 )
-            self._begin(self.passage.plan(self.head))
-            try:
-                self._work()
-            except Refused as error:
-                if not self._forgotten(error):
-                    raise
-                report.warnings.append(
-                    f"the unfinished run could not go on and was begun anew: {error.message}"
-                )
-                self.stopping.clear()
-                self._begin(self.passage.afresh())
-                self._work()
-            self._conclude()
+            progress = self.passage.plan(self.head)
+            if progress is None:
+                report.status = "skipped"
+            else:
+                self._walk_all(progress)
         except Superseded as error:
             report.status, report.error = "superseded", error
         except SluiceError as error:
@@ -157,6 +155,22 @@ class StreamRun:
         report.seconds = self.passage.monotonic() - self._began
         report.api_calls, report.retries = self.passage.calls()
         return report
+
+    def _walk_all(self, progress: Progress) -> None:
+        """Everything from `progress` on; a snapshot whose page the API has forgotten is begun anew."""
+        self._begin(progress)
+        try:
+            self._work()
+        except Refused as error:
+            if not self._forgotten(error):
+                raise
+            self.report.warnings.append(
+                f"the unfinished run could not go on and was begun anew: {error.message}"
+            )
+            self.stopping.clear()
+            self._begin(self.passage.afresh())
+            self._work()
+        self._conclude()
 
     def _failed(self, error: SluiceError) -> None:
         """That the time of this run is over, or a wait goes beyond it, is no failure: somebody calls again."""
@@ -211,6 +225,7 @@ class StreamRun:
         self.progress = progress
         self.windows = progress.windows()
         self._next = progress.next
+        self._known = self._place_of(self.head)
 
     def _work(self) -> None:
         """Run the lanes; the first error stops the others after their page, and what is whole is still committed."""
@@ -304,33 +319,8 @@ class StreamRun:
         complete = progress.complete(len(self.windows))
         if complete:
             report.expected = self._reconcile(progress)
-        before = None if self.head is None else self.head.draft.cursor
-        calls, retries = passage.calls()
         found = self._found_by(updates)
-        draft = Draft(
-            run=progress.run,
-            attempt=progress.attempt,
-            parts=tuple(part for update in updates for part in update.parts),
-            rejected=sum(update.rejected for update in updates),
-            rejected_parts=tuple(part for update in updates for part in update.rejected_parts),
-            cursor=cursor_after(progress, self.windows, before=before, by_value=passage.by_value),
-            resume=None if complete else progress.to_json(),
-            window=progress.whole.to_json(),
-            snapshot=progress.snapshot,
-            format=passage.file_format,
-            contract=passage.contract,
-            expected_rows=report.expected,
-            seconds=round(passage.monotonic() - self._began, 3),
-            api_calls=calls,
-            retries=retries,
-            code_version=passage.code_version,
-            trimmed=found.trimmed,
-            reasons=found.counted(),
-            undeclared=found.named(),
-            evolved={name: tuple(sorted(kinds)) for name, kinds in sorted(found.evolved.items())},
-        )
-        self._within_bounds(draft, found.broken)
-        self.head = passage.log.append(draft, after=self.head)
+        draft = self._append(updates, progress, found, resume=None if complete else progress.to_json())
         self.progress = progress
         self._found.add(found)
         report.rows += draft.rows
@@ -348,6 +338,89 @@ class StreamRun:
                 self._afoot.pop(id(update), None)
             self._sum_up()
         passage.moved(report)
+
+    def _append(
+        self, updates: list[Update], progress: Progress, found: Found, *, resume: dict[str, Any] | None
+    ) -> Draft:
+        """Write the commit behind the last one; behind commits that leave us our place, too."""
+        passage, broken = self.passage, found.broken
+        calls, retries = passage.calls()
+        for _ in range(MOST_OTHERS):
+            draft = Draft(
+                run=progress.run,
+                attempt=progress.attempt,
+                parts=tuple(part for update in updates for part in update.parts),
+                rejected=sum(update.rejected for update in updates),
+                rejected_parts=tuple(part for update in updates for part in update.rejected_parts),
+                window=progress.whole.to_json(),
+                snapshot=progress.snapshot,
+                format=passage.file_format,
+                contract=passage.contract,
+                expected_rows=self.report.expected,
+                seconds=round(passage.monotonic() - self._began, 3),
+                api_calls=calls,
+                retries=retries,
+                code_version=passage.code_version,
+                trimmed=found.trimmed,
+                reasons=found.counted(),
+                undeclared=found.named(),
+                evolved={name: tuple(sorted(kinds)) for name, kinds in sorted(found.evolved.items())},
+                **self._state(progress, resume),
+            )
+            self._within_bounds(draft, broken)
+            try:
+                self.head = passage.log.append(draft, after=self.head)
+            except Superseded as error:
+                self._fall_in(error)
+                found = self._found_by(updates)
+                continue
+            self._known = self._place_of(self.head)
+            return draft
+        raise Superseded(
+            "others were always faster", hint="try again: nothing was committed", run=progress.run
+        )
+
+    def _state(self, progress: Progress, resume: dict[str, Any] | None) -> dict[str, Any]:
+        """Where the stream stands after a commit. A window of a back-fill leaves that as it is and has its own."""
+        before = None if self.head is None else self.head.draft
+        name = self.passage.backfill
+        cursor = None if before is None else before.cursor
+        if not name:
+            by_value = self.passage.by_value
+            cursor = cursor_after(progress, self.windows, before=cursor, by_value=by_value)
+            return {"cursor": cursor, "resume": resume}
+        filled = Filled.of(self.head, name)
+        filled = filled.at(progress.whole, progress) if resume else filled.finished(progress.whole)
+        beside = {} if before is None else before.beside
+        return {
+            "cursor": cursor,
+            "resume": None if before is None else before.resume,
+            "backfill": name,
+            "beside": {**beside, name: filled.to_json()},
+        }
+
+    def _fall_in(self, error: Superseded) -> None:
+        """Take the place behind others' commits; raises `error` when they changed what this run goes by.
+
+        That is the stream's state for its own runs, and for a window of a back-fill only what is known of this window.
+        """
+        latest = self.passage.log.latest()
+        if self.passage.backfill:
+            free = self._place_of(latest) == self._known
+        else:
+            known = 0 if self.head is None else self.head.sequence
+            free = all(commit.draft.backfill for commit in self.passage.log.since(known))
+        if not free:
+            raise error
+        self.head = latest
+
+    def _place_of(self, commit: Commit | None) -> Any:
+        """What a commit says of the window that this run fills: its progress, or that it is done."""
+        name = self.passage.backfill
+        if not name:
+            return None
+        filled = Filled.of(commit, name)
+        return filled.open.get(key_of(self.progress.whole), filled.holds(self.progress.whole))
 
     def _found_by(self, updates: list[Update]) -> Found:
         """What the updates found beside rows; fields that evolve are named in every commit from then on."""

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 Kind = Literal["data", "rewind", "reset"]
 
-_DRIFT = frozenset({"trimmed", "reasons", "undeclared", "evolved"})
+_DRIFT = frozenset({"trimmed", "reasons", "undeclared", "evolved", "backfill", "beside"})
 """What a commit says only where there is something to say."""
 
 
@@ -39,6 +39,9 @@ class Draft:
     without some of their values; `rejected_parts` holds them as they came, beside the `rejected` ones. `reasons` counts
     both by keyword and place. `undeclared` names fields that landed and are not loaded, `evolved` those that become
     columns or widen one, with the kinds of values seen.
+
+    `backfill` names the back-fill whose window this commit belongs to; its cursor and `resume` are then those of the
+    commit before. `beside` says how far each back-fill of the stream is, and is carried from commit to commit.
     """
 
     run: str
@@ -63,6 +66,8 @@ class Draft:
     reasons: Mapping[str, int] = field(default_factory=dict)
     undeclared: tuple[str, ...] = ()
     evolved: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    backfill: str = ""
+    beside: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -69,12 +70,15 @@ class CommitLog:
     def append(self, draft: Draft, *, after: Commit | None) -> Commit:
         """Put `draft` behind `after`, which is the last commit that its author knows.
 
+        What `after` says of back-fills is carried on, where the draft does not say it itself; a reset ends them.
         A commit with the same content that is there already is our own, whose answer was lost: it is returned.
 
         Raises:
             Superseded: another run was faster; it is named.
             Transient: it is not known whether the commit was made; calling again with the same draft finds out.
         """
+        if after is not None and not draft.beside and draft.kind != "reset":
+            draft = replace(draft, beside=after.draft.beside)
         commit = Commit(
             source=self.layout.source,
             stream=self.layout.stream,

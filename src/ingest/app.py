@@ -12,6 +12,7 @@ from typing import Any
 
 from shared.common.errors import Misconfigured, Refused, SluiceError, Transient, Violation
 from shared.ingestion.run import RunReport, ingest
+from shared.ingestion.share import share_of
 from shared.telemetry.handler import Context, ContextDeadline, Handler, Telemetry, handled
 from shared.telemetry.metrics import Figures
 from src.ingest.event import Order
@@ -43,7 +44,7 @@ def handler_of(open_place: Callable[[], Workplace], environ: Mapping[str, str]) 
 
 
 def _run(place: Workplace, order: Order, context: Context, telemetry: Telemetry) -> dict[str, Any]:
-    source = place.source(order.source)
+    source = share_of(place.source(order.source), order.share)
     whole = context.get_remaining_time_in_millis() / 1000
     deadline = ContextDeadline(context, margin=MARGIN * whole)
     tools = place.tools(deadline=deadline)

@@ -2,7 +2,8 @@
 
 Three kinds of events: a scheduled one of EventBridge (its `time` gives the day of dated files; the source comes from
 `detail.source` or the environment variable SOURCE), an order such as `{"source": "recurly", "streams": ["plans"]}`, and
-a continuation: an earlier answer, fed back as it is.
+a continuation: an earlier answer, fed back as it is. An order with `backfill`, the name of one, is a window of it;
+`share` says how many work on the source side by side, so that each keeps to its part of the source's limits.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from shared.common.errors import Misconfigured, unknown
 from shared.common.instants import format_instant, parse_instant
+from shared.ingestion.backfill import fillable, named
 from shared.ingestion.plan import Ask
 from shared.ingestion.spec import DatedFiles, SourceSpec
 
 if TYPE_CHECKING:
     from shared.ingestion.run import RunReport
 
-_ASKED = ("since", "until", "time", "full_refresh")
+_ASKED = ("since", "until", "time", "full_refresh", "backfill", "share")
 KNOWN = ("source", "streams", *_ASKED, "done", "run", "retry_after")
 _OVER = frozenset({"done", "superseded", "skipped"})
 
@@ -35,6 +37,8 @@ class Order:
     until: datetime | None = None
     time: datetime | None = None
     full_refresh: bool = False
+    backfill: str = ""
+    share: int = 1
     before: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
@@ -71,7 +75,10 @@ class Order:
                 f"full_refresh is {_kind(full_refresh)}", hint="true or false", field="full_refresh"
             )
         times = {name: _time(event, name) for name in ("since", "until", "time")}
-        return cls(source, streams, full_refresh=full_refresh, before=before, **times)
+        backfill, share = _backfill(event, times)
+        return cls(
+            source, streams, full_refresh=full_refresh, backfill=backfill, share=share, before=before, **times
+        )
 
     def groups(self, spec: SourceSpec) -> list[tuple[list[str], Ask]]:
         """Which streams to run with which ask. A stream that has begun goes on; what is over is left alone."""
@@ -79,6 +86,8 @@ class Order:
         for name in self.streams or ():
             if name not in known:
                 raise unknown("stream", name, known, source=self.source, field="streams")
+        if self.backfill:
+            known = [name for name, stream in spec.streams.items() if not fillable(stream)]
         found: dict[Ask, list[str]] = {}
         for name in self.streams or known:
             entry = self.before.get(name)
@@ -89,6 +98,8 @@ class Order:
         return [(names, ask) for ask, names in found.items()]
 
     def _ask(self, spec: SourceSpec, name: str, *, begun: bool) -> Ask:
+        if self.backfill:
+            return Ask(self.since, self.until, backfill=self.backfill)
         dated = isinstance(spec.reports.get(name), DatedFiles)
         if begun and not dated:
             return Ask()
@@ -118,8 +129,26 @@ class Order:
         }
         asked = {name: getattr(self, name) for name in _ASKED}
         return document | {
-            n: format_instant(v) if isinstance(v, datetime) else v for n, v in asked.items() if v
+            n: format_instant(v) if isinstance(v, datetime) else v
+            for n, v in asked.items()
+            if v and (n != "share" or self.backfill)
         }
+
+
+def _backfill(event: Mapping[str, Any], times: Mapping[str, datetime | None]) -> tuple[str, int]:
+    """The name of the back-fill that the window of an event belongs to, and how many work on it."""
+    name, share = event.get("backfill") or "", event.get("share", 1)
+    if not isinstance(name, str) or (name and not all(times[n] for n in ("since", "until"))):
+        raise Misconfigured(
+            "a window of a back-fill needs a name and both ends",
+            hint='{"backfill": "backfill", "since": "2024-01-01", "until": "2024-01-02"}',
+            field="backfill",
+        )
+    if not isinstance(share, int) or isinstance(share, bool) or share < 1:
+        raise Misconfigured(
+            "share is no number of processes", hint="1 or more, such as the concurrency", field="share"
+        )
+    return (named(name) if name else ""), share
 
 
 def _busy(reports: list[RunReport], left: list[str]) -> bool:

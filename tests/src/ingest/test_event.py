@@ -29,6 +29,16 @@ reports:
 """,
     file="source.yml",
 ).parse(SourceSpec)
+FILLED = read_yaml(
+    """
+source: shop
+base_url: https://api.shop.test
+streams:
+  customers: {path: /customers}
+  orders: {path: /orders, cursor_field: at, incremental: {since: from}}
+""",
+    file="source.yml",
+).parse(SourceSpec)
 SCHEDULED = {
     "version": "0",
     "detail-type": "Scheduled Event",
@@ -142,3 +152,25 @@ def test_every_sample_event_is_understood(file: Path) -> None:
 
     assert "recurly" == order.source
     assert order.groups(source.spec)
+
+
+def test_a_window_of_a_back_fill_keeps_its_range_in_every_continuation() -> None:
+    """It finds by its range where it was; a stream that cannot be filled is left out."""
+    event = {"source": "shop", "since": "2024-01-01", "until": "2024-02-01", "backfill": "b", "share": 4}
+    first = Order.of(event, {})
+    answer = {"streams": {"orders": {"status": "unfinished", "commits": 2}}}
+
+    asked = Ask(JAN, FEB, backfill="b")
+    assert [] == first.groups(SPEC)
+    assert [(["orders"], asked)] == Order.of({**event, "streams": ["orders"]}, {}).groups(SPEC)
+    assert [(["orders"], asked)] == Order.of({**event, **answer}, {}).groups(FILLED)
+    assert ("b", 4) == tuple(first.answer([], [])[name] for name in ("backfill", "share"))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"backfill": "b"}, {"backfill": 1}, {"share": 0}, {"share": True}, {"backfill": "a b"}]
+)
+def test_a_window_without_ends_or_a_share_of_nothing_is_refused(wrong: dict[str, object]) -> None:
+    both = {"since": "2024-01-01", "until": "2024-02-01"} if wrong == {"backfill": "a b"} else {}
+    with pytest.raises(Misconfigured):
+        Order.of({"source": "shop", **both, **wrong}, {})
