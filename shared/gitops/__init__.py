@@ -1,0 +1,1 @@
+"""Git hosts: what their webhooks say, and what their APIs read and write."""
