@@ -21,7 +21,7 @@ LARGEST = 25 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What one delivery says. `identity` is the host's own, the same when it is sent again; empty where there is none."""
+    """What one delivery says. `identity` is the host's own, the same when it is sent again; may be empty."""
 
     identity: str
     news: tuple[News, ...]

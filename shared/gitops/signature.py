@@ -46,15 +46,14 @@ def verify(
             hint="set a long random one here and at the host",
             host=host.value,
         )
-    match host:
-        case Host.GITHUB:
-            reason = _hub(headers.get("x-hub-signature-256"), body, usable)
-        case Host.BITBUCKET:
-            reason = _hub(headers.get("x-hub-signature"), body, usable)
-        case Host.GITLAB if "webhook-signature" in headers:
-            reason = _standard(headers, body, usable, now=now)
-        case Host.GITLAB:
-            reason = _token(headers.get("x-gitlab-token"), usable)
+    if host is Host.GITHUB:
+        reason = _hub(headers.get("x-hub-signature-256"), body, usable)
+    elif host is Host.BITBUCKET:
+        reason = _hub(headers.get("x-hub-signature"), body, usable)
+    elif "webhook-signature" in headers:
+        reason = _standard(headers, body, usable, now=now)
+    else:
+        reason = _token(headers.get("x-gitlab-token"), usable)
     if reason:
         raise Refused(reason, status=401, host=host.value)
 
