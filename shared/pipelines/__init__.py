@@ -1,0 +1,1 @@
+"""Pipeline definitions: read, checked, made a plan, drawn, compiled for engines and run here."""

@@ -1,0 +1,194 @@
+"""When a pipeline runs: by a cron expression, at a rate, once, or on an event; and its next runs.
+
+Cron is Unix cron with five fields. Times are local in the schedule's zone. Where a clock changes, this is what
+Debian's cron does: a time that is skipped runs right after the change, one that comes twice runs once. Where both
+the day of the month and the day of the week are restricted, either is enough.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TypeAlias
+from zoneinfo import ZoneInfo, available_timezones
+
+from shared.common.errors import Misconfigured, unknown
+from shared.common.instants import parse_duration, parse_instant
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """Five fields, single spaces between them, names in capitals, no macros: minute, hour, day, month, day of
+    week.
+    """
+
+    expression: str
+
+    @property
+    def fields(self) -> tuple[str, str, str, str, str]:
+        minute, hour, day, month, weekday = self.expression.split(" ")
+        return minute, hour, day, month, weekday
+
+    @property
+    def is_either_day(self) -> bool:
+        """Whether both kinds of days are restricted, so that either is enough: not every engine can say this."""
+        _, _, day, _, weekday = self.fields
+        return not day.startswith("*") and not weekday.startswith("*")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Every so many seconds (60 or more), from the start of the schedule or its deployment."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """At one instant (UTC)."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """When something happens: an object `s3://bucket/prefix`, the success of `pipeline:NAME`, or a name that
+    somebody raises.
+    """
+
+    name: str
+
+
+Trigger: TypeAlias = Cron | Rate | Once | Event
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A trigger in a time zone. `catch_up`: runs that were missed since `start` are made up for, one logical time
+    each.
+
+    `start` and `end` (UTC) bound the logical times, both included.
+    """
+
+    trigger: Trigger
+    timezone: str = "UTC"
+    catch_up: bool = False
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+_MACROS = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+_FIELD = re.compile(r"[0-9A-Z*,/-]+")
+_RATE = re.compile(r"(?:rate\()?\s*([0-9]{1,6})\s+(minute|hour|day|week)s?\s*\)?", re.IGNORECASE)
+_UNITS = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+
+
+def parse_cron(text: str) -> Cron:
+    """A cron expression in its plain form. Raises `Misconfigured`.
+
+    >>> parse_cron("@daily"), parse_cron("*/15  6-8 * * mon-fri").expression
+    (Cron(expression='0 0 * * *'), '*/15 6-8 * * MON-FRI')
+    """
+    from cronsim import CronSim, CronSimError
+
+    expression = " ".join(_MACROS.get(text.strip().lower(), text).upper().split())
+    fields = expression.split(" ")
+    if len(fields) != 5 or not all(_FIELD.fullmatch(field) for field in fields):
+        hint = "five fields of Unix cron: minute hour day month weekday, such as 0 3 * * *, or @daily"
+        if any(mark in expression for mark in "?L#W"):
+            hint += "; without ? L W #, which only some engines know"
+        raise Misconfigured(f'"{text[:60]}" is no cron expression', hint=hint)
+    try:
+        dates = CronSim(expression, datetime(2026, 1, 1))  # noqa: DTZ001 - any start does: what is asked is whether it ever fires
+        next(dates)
+    except CronSimError as error:
+        raise Misconfigured(f'"{text[:60]}" is no cron expression: {str(error).lower()}') from None
+    except StopIteration:
+        raise Misconfigured(
+            f'"{text[:60]}" never fires', hint="no month has this day: correct the day or the month"
+        ) from None
+    return Cron(expression)
+
+
+def parse_rate(text: str) -> Rate:
+    """A rate from `6 hours`, `rate(1 day)` or `90m`, whole minutes. Raises `Misconfigured`.
+
+    >>> parse_rate("rate(1 day)"), parse_rate("90m")
+    (Rate(seconds=86400), Rate(seconds=5400))
+    """
+    if found := _RATE.fullmatch(text.strip()):
+        seconds = float(int(found.group(1)) * _UNITS[found.group(2).lower()])
+    else:
+        seconds = parse_duration(text).total_seconds()
+    if seconds < 60 or seconds % 60:
+        raise Misconfigured(
+            f'"{text[:60]}" is no rate', hint="whole minutes, one or more: 15m, 6 hours, rate(1 day)"
+        )
+    return Rate(int(seconds))
+
+
+def parse_timezone(text: str) -> str:
+    """The name of a time zone. Raises `Misconfigured` naming the nearest one."""
+    zones = available_timezones()
+    if text not in zones:
+        error = unknown("time zone", text, zones)
+        near = error.hint.partition(" known:")[0] if error.hint.startswith("did you") else ""
+        raise Misconfigured(error.message, hint=f"{near} names are such as UTC or Europe/Berlin".strip())
+    return text
+
+
+def parse_once(text: str, timezone: str) -> Once:
+    """An instant; without an offset it is local in `timezone`. Raises `Misconfigured`."""
+    instant = parse_instant(text)
+    try:
+        written = datetime.fromisoformat(text)
+    except ValueError:  # parse_instant has taken it, so this is not reached
+        return Once(instant)
+    return Once(
+        written.replace(tzinfo=ZoneInfo(timezone)).astimezone(UTC) if written.tzinfo is None else instant
+    )
+
+
+def next_runs(schedule: Schedule, after: datetime, *, count: int = 5) -> list[datetime]:
+    """The next logical times (UTC) after an instant, at most `count`; none for an event.
+
+    A rate without a `start` counts from `after`, since nobody knows yet when it will be deployed.
+    """
+    runs = (run for run in _runs(schedule, after) if run > after)
+    if schedule.start is not None:
+        start = schedule.start
+        runs = (run for run in runs if run >= start)
+    end = schedule.end
+    return [run for run in islice(runs, count) if end is None or run <= end]
+
+
+def _runs(schedule: Schedule, after: datetime) -> Iterator[datetime]:
+    begin = max(after, schedule.start - timedelta(minutes=1)) if schedule.start else after
+    match schedule.trigger:
+        case Cron(expression):
+            from cronsim import CronSim
+
+            for run in CronSim(expression, begin.astimezone(ZoneInfo(schedule.timezone))):
+                yield run.astimezone(UTC)
+        case Rate(seconds):
+            first = schedule.start or after
+            step = timedelta(seconds=seconds)
+            at = first + step * max(0, (begin - first) // step)
+            while True:
+                yield at
+                at += step
+        case Once(at):
+            yield at
+        case Event():
+            return
