@@ -24,8 +24,8 @@ Named = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """A final table that is there. `table` stands in SQL as it is; `names` are the columns of renamed fields, and `hidden`
-    are those that no record has.
+    """A final table that is there. `table` stands in SQL as it is; `names` are the columns of renamed fields, `hidden`
+    those that no record has.
     """
 
     query: Query

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 
 from shared.warehouse.dml import Dml
 from shared.warehouse.ports import Applied, Change, Disposition
@@ -52,15 +54,14 @@ def _without_deletions(dml: Dml, changed: Changed) -> None:
 def _versions(dml: Dml, change: Change, changed: Changed) -> Applied:
     at = change.at or change.loaded_at
     if not any(dml.source.rows):
-        ended = changed(dml.close_missing(at, change.after)) if dml.source.snapshot else 0
-        return Applied(deleted=ended)
+        return Applied(deleted=_end_missing(dml, change, changed, at))
     if dml.timed:
         changed(dml.drop_known())
         updated = changed(dml.drop_same_moment())
         inserted = changed(dml.insert_versions(change.loaded_at, at))
         changed(dml.chain())
         return Applied(inserted=max(0, inserted - updated), updated=updated)
-    ended = changed(dml.close_missing(at, change.after)) if dml.source.snapshot else 0
+    ended = _end_missing(dml, change, changed, at)
     if not dml.source.snapshot and (late := dml.drop_late()):
         changed(late)
     changed(dml.drop_known())
@@ -69,6 +70,21 @@ def _versions(dml: Dml, change: Change, changed: Changed) -> Applied:
     updated = changed(dml.close_replaced(at, change.after))
     inserted = changed(dml.insert_versions(change.loaded_at, at))
     return Applied(inserted=max(0, inserted - updated), updated=updated, deleted=ended)
+
+
+def _end_missing(dml: Dml, change: Change, changed: Changed, at: datetime) -> int:
+    """End the versions of the keys that a whole snapshot lacks; returns how many."""
+    stage = dml.source
+    if not stage.snapshot or stage.partial:
+        return 0
+    if stage.spared is not None:
+        roots = dict.fromkeys(
+            key if key in stage.names else key.partition(".")[0] for key in dml.spec.primary_key
+        )
+        keys = ", ".join(dml.grammar.quote(stage.names[root]) for root in roots)
+        both = f"(SELECT {keys} FROM {stage.name} UNION ALL SELECT {keys} FROM {stage.spared.name})"
+        dml = replace(dml, source=replace(stage, name=both, rows=(*stage.rows, *stage.spared.rows)))
+    return changed(dml.close_missing(at, change.after))
 
 
 def undo(dml: Dml, after: int, *, changed: Changed) -> None:

@@ -4,6 +4,9 @@ When a warehouse refuses a stage, its parts are read row by row (`sift`), the ro
 to the landing zone with the reason, and the rest is staged. Staged and set aside together are still the rows that the
 commit counted. Whatever else a warehouse refuses stops the load as before.
 
+A row that is set aside is still in its source: where versions end because a whole snapshot lacks their keys, its key is
+not lacking. So the keys of such rows are staged, too, in a stage of their own.
+
 ```
 landing/<source>/<stream>/aside/00000000000000000012/<load>-3.jsonl.gz    3 rows of commit 12 that <load> set aside
 ```
@@ -26,7 +29,7 @@ from shared.common.ports import ObjectStore
 from shared.contracts.columns import Column
 from shared.landing.layout import Layout
 from shared.warehouse.ports import Disposition, LoadRecord, Session, Stage, StagedPart, TableSpec
-from shared.warehouse.sift import sifted
+from shared.warehouse.sift import fields_of, sifted
 
 _KEPT = re.compile(r"(?P<commit>[0-9]{20})/(?P<load>.+)-(?P<rows>[0-9]+)\.jsonl\.gz")
 
@@ -90,12 +93,14 @@ def staged(
         if left is None or (table.disposition is Disposition.REPLACE and not any(part.rows for part in left)):
             continue
         with ExitStack() as stack:
-            shown = [sieve.shown(part, number, stack) for number, part in enumerate(left)]
+            shown = [sieve.shown(part, stack) for part in left]
             try:
                 stage = session.stage(name, columns, shown, folder=place)
             except Violation as error:
                 refused = error
                 continue
+        if table.disposition is Disposition.SCD2:
+            stage = sieve.spared(session, stage)
         return Held(stage, left, sum(sieve.rows.values()), sieve.kept())
     raise refused
 
@@ -111,14 +116,20 @@ class _Sieve:
     place: Path
     strict: bool
     rows: dict[int, int] = field(default_factory=dict)
+    keys: int = 0
+    """How many of them have a key, which a table of versions must know."""
 
     def left(self, parts: Iterable[StagedPart]) -> list[StagedPart] | None:
         """The parts without what is set aside; None when nothing about them has changed."""
         found, changed = list[StagedPart](), False
         with ExitStack() as stack:
             files = dict[int, IO[bytes]]()
+            keys = stack.enter_context(self._keys.open("wb"))
 
-            def put(part: StagedPart, line: bytes) -> None:
+            def put(part: StagedPart, record: bytes, line: bytes) -> None:
+                if key := fields_of(part, record, self._roots()):
+                    keys.write(key)
+                    self.keys += 1
                 if part.commit not in files:
                     files[part.commit] = stack.enter_context(_zipped(self._file(part.commit)))
                 files[part.commit].write(line)
@@ -134,16 +145,40 @@ class _Sieve:
                 changed = changed or one.changed
         return found if changed else None
 
-    def shown(self, part: StagedPart, number: int, stack: ExitStack) -> StagedPart:
+    def shown(self, part: StagedPart, stack: ExitStack) -> StagedPart:
         """The part as an object of the landing zone while it is staged: some warehouses read nothing else."""
         if part.file.parent != self.place:
             return part
         key = f"{home_of(self.table.source, self.table.stream)}staging/{self.place.name}/{part.file.name}"
-        copy = self.place / f"copy-{number:05d}"
+        copy = self.place / f"copy-{part.file.name}"
         shutil.copyfile(part.file, copy)
         self.store.put_file(key, copy, sha256=_sha256(copy))
         stack.callback(self.store.delete, key)
         return replace(part, key=key)
+
+    def spared(self, session: Session, stage: Stage) -> Stage:
+        """The stage, and beside it the keys of the rows that are not in it."""
+        if not self.keys:
+            return stage
+        home = home_of(self.table.source, self.table.stream)
+        part = StagedPart(f"{home}keys", self._keys, self.keys, "jsonl", run="", commit=0)
+        with ExitStack() as stack:
+            shown = self.shown(part, stack)
+            try:
+                keys = session.stage(f"{stage.load}-keys", self.columns, [shown], folder=self.place)
+            except Violation:  # a key that no column can hold is in no version; but which of them are such?
+                return replace(stage, partial=True)
+        return replace(stage, spared=keys)
+
+    def _roots(self) -> list[Column]:
+        """The columns that hold the key."""
+        columns = {column.name: column for column in self.columns}
+        keys = (key if key in columns else key.partition(".")[0] for key in self.table.primary_key)
+        return [columns[key] for key in keys if key in columns]
+
+    @property
+    def _keys(self) -> Path:
+        return self.place / "keys.jsonl"
 
     def kept(self) -> tuple[str, ...]:
         """Put the rows that were set aside into the landing zone; returns their keys."""

@@ -213,6 +213,8 @@ class _Loading:
         applied = self.session.apply(change, step=self.on_step)
         if stage is not None:
             self.session.drop(stage)
+            if stage.spared is not None:
+                self.session.drop(stage.spared)
             self.on_step(Step.DROPPED)
         return None if applied is None else _Done(applied, note, aside)
 

@@ -99,7 +99,9 @@ class Stage:
 
     `rows` came out of each part; `columns` are the fields of the record with the types that they have here, `names` the
     column of each field; `name` stands in SQL as it is. A stage has the columns of `ddl.OURS`
-    too, but the time of loading. `snapshot`: it holds all records that the source has, so what it lacks is gone.
+    too, but the time of loading. `snapshot`: it holds all records that the source has, so what it lacks is gone. Not so
+    the keys of `spared`, a stage of those that were set aside; and nothing where it is `partial`, since their keys are
+    not known.
     """
 
     name: str
@@ -108,6 +110,8 @@ class Stage:
     columns: tuple[Column, ...]
     names: Mapping[str, str]
     snapshot: bool = False
+    spared: Stage | None = None
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,8 +21,8 @@ from shared.warehouse.ports import StagedPart
 from shared.warehouse.text import csv_header, opened
 from shared.warehouse.unheld import unheld, unheld_text
 
-Put = Callable[[StagedPart, bytes], None]
-"""Takes the line that says of a row of a part why it was set aside."""
+Put = Callable[[StagedPart, bytes, bytes], None]
+"""Takes the record of a row of a part that is set aside, as JSON, and the line that says why."""
 
 _LEAP = re.compile(r":60(\.[0-9]+)?(?=[Zz+-])")
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -62,7 +62,11 @@ def sifted(part: StagedPart, target: Path, *, columns: Sequence[Column], strict:
             if row.reason:
                 aside += 1
                 where = {"commit": part.commit, "part": part.key, "row": number}
-                put(part, rejection(row.line, reason=row.reason, pointer=_pointer(row.field), **where))
+                put(
+                    part,
+                    row.line,
+                    rejection(row.line, reason=row.reason, pointer=_pointer(row.field), **where),
+                )
             else:
                 file.write(row.line)
                 respelled = respelled or row.respelled
@@ -105,6 +109,26 @@ def _csv(part: StagedPart, columns: Sequence[Column], strict: bool) -> Iterator[
             spelled[column.name] = _respelled(column, text)
         else:
             yield _Row(_line(spelled.values()), respelled=spelled != cells)
+
+
+def fields_of(part: StagedPart, record: bytes, columns: Iterable[Column]) -> bytes | None:
+    """These columns of a record that `put` was given, as a line of JSON; None when it lacks one."""
+    fields: Mapping[str, bytes]
+    try:
+        fields = {name: bytes(value) for name, value in _FIELDS.decode(record).items()}
+    except msgspec.DecodeError:
+        fields = {name: json.dumps(value).encode() for name, value in json.loads(record).items()}
+    found = {column.name: fields.get(column.name, b"null") for column in columns}
+    if part.format.startswith("csv"):
+        # A nested value is a text there.
+        for name in (column.name for column in columns if column.type is ColumnType.JSON):
+            text = json.loads(found[name])
+            found[name] = text.encode() if text is not None and _is_json(text) else found[name]
+    if b"null" in found.values():
+        return None
+    return (
+        b"{" + b",".join(json.dumps(name).encode() + b":" + value for name, value in found.items()) + b"}\n"
+    )
 
 
 def _respelled(column: Column, text: str) -> str:

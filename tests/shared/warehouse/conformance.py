@@ -492,6 +492,41 @@ class WarehouseSuite:
             ("c", 1, at(5), None, 1, 2),
         ] == house.rows(stream, "id", "v", "valid_from", "valid_to", "is_current", "_sluice_commit")
 
+    @pytest.mark.parametrize(
+        ("key", "format"), [("string", "jsonl.gz"), ("integer", "csv.gz"), ("json", "csv.gz")]
+    )
+    def test_a_row_of_a_snapshot_that_no_column_can_hold_ends_no_version(
+        self, house: House, stream: Stream, key: str, format: str
+    ) -> None:
+        name = "id.part" if key == "json" else "id"
+        spec = stream.spec(
+            "scd2",
+            columns=(Column("id", ColumnType(key)), Column("v", ColumnType.DECIMAL, precision=9, scale=2)),
+            primary_key=(name,),
+        )
+        texts = {
+            "string": ('"k{}"', "k{}"),
+            "integer": ("{}", "{}"),
+            "json": ('{{"part":{}}}', '"{{""part"":{}}}"'),
+        }[key]
+
+        def land(run: str, **rows: str) -> None:
+            csv = format.startswith("csv")
+            lines = ["id,v"] if csv else []
+            for id, v in rows.items():
+                text = texts[csv].format(id[1:])
+                lines.append(f"{text},{v}" if csv else f'{{"id":{text},"v":{v}}}')
+            stream.commit(lines, run=run, snapshot=True, format=format)
+            stream.load(spec)
+
+        land("r1", _1="1", _2="1", _3="1", _4="1")
+        land("r2", _1="2", _2="0.001", _4="9999999999")
+        second = house.rows(stream, "v", "is_current")
+        land("r3", _2="0.001")
+
+        assert [(1, 0), (1, 0), (1, 1), (1, 1), (2, 1)] == second  # 3 has ended, 2 and 4 have not
+        assert [(1, 0), (1, 0), (1, 0), (1, 1), (2, 0)] == house.rows(stream, "v", "is_current")
+
     def test_versions_of_snapshots_end_with_their_key(self, house: House, stream: Stream) -> None:
         spec = stream.spec("scd2", columns=columns(id="string", v="integer"), primary_key=("id",))
         times = []
