@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -19,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from shared.common.cron import schedule_expressions
 from shared.common.instants import parse_duration, parse_instant
 from shared.common.masks import Mask
 from shared.contracts.contract import Contract
@@ -37,6 +39,9 @@ Duration = Annotated[
 Instant = Annotated[
     datetime, BeforeValidator(lambda v: v if isinstance(v, datetime) else parse_instant(str(v)))
 ]
+Schedule = Annotated[str, AfterValidator(lambda v: v if schedule_expressions(v) else v)]
+"""A schedule that EventBridge can be told; raises what is wrong with it."""
+
 Text = Annotated[str, BeforeValidator(lambda v: str(v).lower() if isinstance(v, bool) else str(v))]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
 
@@ -313,10 +318,13 @@ class SourceSpec(Model):
     defaults: dict[str, Any] = Field(default_factory=dict)
     streams: dict[Name, Stream] = Field(default_factory=dict)
     reports: dict[Name, Report] = Field(default_factory=dict)
-    schedule: str | None = None
+    schedule: Schedule | None = None
     timezone: str = "UTC"
+    flexible: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=1))] = timedelta(0)
+    fresh_within: Annotated[Duration, Field(ge=timedelta(hours=1), le=timedelta(days=6))] = timedelta(hours=26)
     memory: int = Field(default=512, ge=128, le=10240)
     timeout: int = Field(default=900, ge=1, le=900)
+    reserved_concurrency: int | None = Field(default=None, ge=1, le=1000)
 
     @model_validator(mode="before")
     @classmethod

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -20,6 +20,7 @@ from shared.ingestion.spec import (
     Incremental,
     Model,
     Name,
+    Schedule,
     SourceSpec,
     Stream,
     WriteDisposition,
@@ -157,10 +158,13 @@ class SqlSpec(Model):
     parallel_streams: int = Field(default=2, ge=1, le=64)
     defaults: dict[str, Any] = Field(default_factory=dict)
     streams: dict[Name, Table]
-    schedule: str | None = None
+    schedule: Schedule | None = None
     timezone: str = "UTC"
+    flexible: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=1))] = timedelta(0)
+    fresh_within: Annotated[Duration, Field(ge=timedelta(hours=1), le=timedelta(days=6))] = timedelta(hours=26)
     memory: int = Field(default=512, ge=128, le=10240)
     timeout: int = Field(default=900, ge=1, le=900)
+    reserved_concurrency: int | None = Field(default=None, ge=1, le=1000)
 
     @field_validator("url")
     @classmethod
