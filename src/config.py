@@ -105,6 +105,12 @@ class Settings(BaseSettings):
         "By default ./.sluice/warehouse.duckdb.",
     )
 
+    backfill_machine: str | None = Field(
+        None,
+        description="ARN of the state machine that `sluice backfill` starts; {source} stands for the source's name. "
+        "Without it windows are worked off on this machine.",
+    )
+
     @field_validator("environment", mode="before")
     @classmethod
     def _lower(cls, value: Any) -> Any:

@@ -24,7 +24,7 @@ from shared.landing.commit import Commit
 NAME = "backfill"
 """The back-fill that windows belong to when nobody says another name."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def named(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise Misconfigured(
             f'"{name}" cannot be the name of a back-fill',
-            hint="use at most 40 letters, digits, _ and -, and begin with a letter or a digit",
+            hint="use at most 80 letters, digits, _ and -, and begin with a letter or a digit",
         )
     return name
 

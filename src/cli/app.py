@@ -20,6 +20,7 @@ from src.cli.screen import Screen
 #: The commands in the order of --help: where each is found.
 COMMANDS = {
     "run": "src.cli.run:run",
+    "backfill": "src.cli.backfill:backfill",
     "load": "src.cli.load:load",
     "ingest-file": "src.cli.ingest_file:ingest_file",
     "reconcile": "src.cli.reconcile:reconcile",
