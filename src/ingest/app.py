@@ -16,6 +16,7 @@ from shared.ingestion.share import share_of
 from shared.telemetry.handler import Context, ContextDeadline, Handler, Telemetry, handled
 from shared.telemetry.metrics import Figures
 from src.ingest.event import Order
+from src.ingest.plan import is_plan, order_in, plan
 from src.workplace import Workplace
 
 MARGIN = 0.05
@@ -36,6 +37,9 @@ def handler_of(open_place: Callable[[], Workplace], environ: Mapping[str, str]) 
 
     @handled("ingest", lambda: place().telemetry())
     def handler(event: Any, context: Context, telemetry: Telemetry) -> dict[str, Any]:
+        if is_plan(event):
+            order = order_in(event, environ)
+            return plan(order, place().source(order.source))
         order = Order.of(event, environ)
         telemetry.log.append_keys(source=order.source)
         return _run(place(), order, context, telemetry)

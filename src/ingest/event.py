@@ -8,6 +8,7 @@ a continuation: an earlier answer, fed back as it is. An order with `backfill`, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -125,13 +126,14 @@ class Order:
             "run": reports[0].run if reports else "",
             "streams": streams,
             # Somebody who waits for late files must not wait when other streams can go on at once.
-            "retry_after": max(waits) if waits and not _busy(reports, left) else None,
+            # Whole seconds: a Wait of Step Functions takes nothing else.
+            "retry_after": math.ceil(max(waits)) if waits and not _busy(reports, left) else None,
         }
         asked = {name: getattr(self, name) for name in _ASKED}
         return document | {
             n: format_instant(v) if isinstance(v, datetime) else v
             for n, v in asked.items()
-            if v and (n != "share" or self.backfill)
+            if v and (n, v) != ("share", 1)
         }
 
 
