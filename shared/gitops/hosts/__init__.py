@@ -1,0 +1,1 @@
+"""One adapter per git host, siblings that do not know each other."""

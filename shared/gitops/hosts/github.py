@@ -1,0 +1,298 @@
+"""GitHub and GitHub Enterprise Server: the REST API, and GraphQL where many files are read at once.
+
+https://docs.github.com/en/rest and https://docs.github.com/en/graphql. The base URL is `https://api.github.com`, or
+`https://HOST/api/v3` on a server of one's own. The credential needs contents, pull requests and commit statuses, read
+and write, of the one repository.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import msgspec
+
+from shared.common.errors import Refused, Superseded, Transient
+from shared.gitops.repository import ChangeKind, FileChange, Files, Pull, Verdict
+from shared.rest.client import Client
+from shared.rest.links import parse_links
+from shared.rest.message import Pairs, Request
+
+HEADERS: Pairs = (("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28"))
+RAW: Pairs = (("accept", "application/vnd.github.raw+json"), HEADERS[1])
+
+COMPARED = 300
+"""Files that a comparison shows at most; what differs beyond them is found in the trees."""
+
+TOGETHER = 50
+"""Files that one GraphQL query reads."""
+
+LONGEST_STATUS = 140
+
+_KINDS = {"added": ChangeKind.ADDED, "copied": ChangeKind.ADDED, "removed": ChangeKind.REMOVED}
+
+
+class GitHub:
+    """One repository, `owner/name`, through a client whose base URL is the API's."""
+
+    def __init__(self, client: Client, repository: str) -> None:
+        self._client = client
+        self._repository = repository
+        self._trees: dict[str, str] = {}
+
+    def head(self, branch: str) -> str | None:
+        try:
+            found = self._get(f"branches/{quote(branch, safe='')}")
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+        return self._seen(found["commit"])
+
+    def changes(self, old: str, new: str) -> Sequence[FileChange] | None:
+        try:
+            found = self._get(f"compare/{old}...{new}", per_page="100")
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+        for commit in found.get("commits", ()):
+            self._seen(commit)
+        if found["status"] not in ("ahead", "identical") or len(found.get("files", ())) >= COMPARED:
+            # It compares with the merge base, which is not `old` here; or it does not show all.
+            return _between(self.files(old), self.files(new))
+        return sorted(_changes(found.get("files", ())))
+
+    def files(self, sha: str) -> Mapping[str, str]:
+        return dict(self._walk(sha, ""))
+
+    def read(self, paths: Iterable[str], sha: str) -> Mapping[str, bytes]:
+        wanted = list(dict.fromkeys(paths))
+        found: dict[str, bytes] = {}
+        for start in range(0, len(wanted), TOGETHER):
+            some = wanted[start : start + TOGETHER]
+            found |= self._read_one(some[0], sha) if len(some) == 1 else self._read_some(some, sha)
+        return found
+
+    def commit(self, branch: str, files: Files, *, parent: str, message: str) -> str:
+        sha = self._made(files, parent=parent, message=message)
+        try:
+            self._send("PATCH", f"git/refs/heads/{quote(branch)}", {"sha": sha, "force": False})
+        except Refused as error:
+            if error.status != 422 or self.head(branch) == sha:
+                raise
+            raise Superseded(
+                "the branch has moved meanwhile", repository=self._repository, branch=branch
+            ) from error
+        return sha
+
+    def propose(self, branch: str, files: Files, *, base: str, parent: str, title: str, body: str) -> str:
+        sha = self._made(files, parent=parent, message=title)
+        self._point(branch, sha)
+        asked = {"title": title, "body": body, "head": branch, "base": base}
+        try:
+            return str(self._send("POST", "pulls", asked)["html_url"])
+        except Refused as error:
+            if error.status != 422:
+                raise
+            mine = self._open_pull(branch)
+            if mine is None:
+                raise
+        return str(
+            self._send("PATCH", f"pulls/{mine['number']}", {"title": title, "body": body, "base": base})[
+                "html_url"
+            ]
+        )
+
+    def withdraw(self, branch: str) -> None:
+        try:
+            self._client.send(replace(self._request(f"git/refs/heads/{quote(branch)}"), method="DELETE"))
+        except Refused as error:
+            if error.status not in (404, 422):
+                raise
+
+    def pull(self, number: int) -> Pull:
+        try:
+            found = self._get(f"pulls/{number}")
+        except Refused as error:
+            if error.status == 404:
+                raise KeyError(number) from None
+            raise
+        head, base = found["head"], found["base"]
+        # The repository of a head is null when the fork is gone.
+        fork = (head.get("repo") or {}).get("full_name") != base["repo"]["full_name"]
+        return Pull(
+            number=number,
+            title=found["title"],
+            base=base["ref"],
+            base_sha=base["sha"],
+            head=head["ref"],
+            head_sha=head["sha"],
+            fork=fork,
+            open=found["state"] == "open",
+            url=found["html_url"],
+        )
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        try:
+            found = self._get(f"compare/{one}...{other}", per_page="1")
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+        return str(found["merge_base_commit"]["sha"])
+
+    def comment(self, number: int, marker: str, bodies: Sequence[str]) -> None:
+        ours = [one for one in self._pages(f"issues/{number}/comments") if marker in (one.get("body") or "")]
+        for place, text in enumerate(bodies):
+            said = {"body": f"{marker}\n{text}"}
+            if place >= len(ours):
+                self._send("POST", f"issues/{number}/comments", said)
+            elif ours[place]["body"] != said["body"]:
+                self._send("PATCH", f"issues/comments/{ours[place]['id']}", said)
+        for one in ours[len(bodies) :]:
+            self._client.send(replace(self._request(f"issues/comments/{one['id']}"), method="DELETE"))
+
+    def status(self, sha: str, verdict: Verdict, *, context: str, description: str, url: str = "") -> None:
+        said = {"state": verdict.value, "context": context, "description": description[:LONGEST_STATUS]}
+        self._send("POST", f"statuses/{sha}", {**said, "target_url": url} if url else said)
+
+    # One commit of many files
+
+    def _made(self, files: Files, *, parent: str, message: str) -> str:
+        """A commit that no branch has yet."""
+        entries = [_entry(path, content) for path, content in sorted(files.items())]
+        tree = self._send("POST", "git/trees", {"base_tree": self._tree(parent), "tree": entries})["sha"]
+        made = self._send("POST", "git/commits", {"message": message, "tree": tree, "parents": [parent]})
+        return self._seen(made)
+
+    def _point(self, branch: str, sha: str) -> None:
+        try:
+            self._send("PATCH", f"git/refs/heads/{quote(branch)}", {"sha": sha, "force": True})
+        except Refused as error:
+            if error.status not in (404, 422):
+                raise
+            self._send("POST", "git/refs", {"ref": f"refs/heads/{branch}", "sha": sha})
+
+    def _open_pull(self, branch: str) -> Mapping[str, Any] | None:
+        owner = self._repository.partition("/")[0]
+        found = self._get("pulls", head=f"{owner}:{branch}", state="open")
+        return next(iter(found), None)
+
+    # Reading
+
+    def _seen(self, commit: Mapping[str, Any]) -> str:
+        """The SHA of a commit; its tree is remembered, which spares a request."""
+        sha, inner = str(commit["sha"]), commit.get("commit") or commit
+        if tree := (inner.get("tree") or {}).get("sha"):
+            self._trees[sha] = str(tree)
+        return sha
+
+    def _tree(self, sha: str) -> str:
+        if sha not in self._trees:
+            self._seen(self._get(f"git/commits/{sha}"))
+        return self._trees[sha]
+
+    def _walk(self, tree: str, under: str) -> Iterator[tuple[str, str]]:
+        """All files of a tree; one that is too large to be told at once is read folder by folder."""
+        found = self._get(f"git/trees/{tree}", recursive="1")
+        if not found.get("truncated"):
+            yield from ((under + one["path"], one["sha"]) for one in found["tree"] if one["type"] == "blob")
+            return
+        for one in self._get(f"git/trees/{tree}")["tree"]:
+            if one["type"] == "blob":
+                yield under + one["path"], one["sha"]
+            elif one["type"] == "tree":
+                yield from self._walk(one["sha"], f"{under}{one['path']}/")
+
+    def _read_one(self, path: str, sha: str) -> dict[str, bytes]:
+        request = replace(self._request(f"contents/{quote(path)}", ref=sha), headers=RAW)
+        try:
+            return {path: self._client.send(request).body}
+        except Refused as error:
+            if error.status == 404:
+                return {}
+            raise
+
+    def _read_some(self, paths: Sequence[str], sha: str) -> dict[str, bytes]:
+        """Several files by one query; those that are no plain text are read one by one."""
+        owner, _, name = self._repository.partition("/")
+        given = ", ".join(f"$p{number}: String!" for number in range(len(paths)))
+        fields = " ".join(
+            f"f{number}: object(expression: $p{number}) {{ ... on Blob {{ text isTruncated }} }}"
+            for number in range(len(paths))
+        )
+        place = "repository(owner: $owner, name: $name)"
+        query = f"query($owner: String!, $name: String!, {given}) {{ {place} {{ {fields} }} }}"
+        variables = {f"p{number}": f"{sha}:{path}" for number, path in enumerate(paths)}
+        asked = {"query": query, "variables": {"owner": owner, "name": name, **variables}}
+        answer = self._json(Request(self._graphql(), "POST", headers=HEADERS, json=asked))
+        blobs = ((answer.get("data") or {}).get("repository")) or {}
+        if answer.get("errors") or not blobs:
+            said = "; ".join(str(one.get("message")) for one in answer.get("errors", ())) or "no repository"
+            raise Transient(f"GitHub did not read the files: {said}", repository=self._repository)
+        found: dict[str, bytes] = {}
+        for number, path in enumerate(paths):
+            blob = blobs.get(f"f{number}")
+            if blob is None:
+                continue
+            if blob.get("text") is None or blob.get("isTruncated"):
+                found |= self._read_one(path, sha)
+            else:
+                found[path] = blob["text"].encode()
+        return found
+
+    def _graphql(self) -> str:
+        """`/graphql` beside the REST API; on a server of one's own `/api/graphql` beside `/api/v3`."""
+        parts = urlsplit(self._client.base_url)
+        return urlunsplit(parts._replace(path=parts.path.removesuffix("/v3") + "/graphql"))
+
+    # Requests
+
+    def _request(self, path: str, **params: str) -> Request:
+        request = self._client.request(f"repos/{self._repository}/{path}", headers=HEADERS)
+        return replace(request, params=tuple(params.items()))
+
+    def _get(self, path: str, **params: str) -> Any:
+        return self._json(self._request(path, **params))
+
+    def _send(self, method: str, path: str, document: Mapping[str, Any]) -> Any:
+        return self._json(replace(self._request(path), method=method, json=document))
+
+    def _json(self, request: Request) -> Any:
+        return msgspec.json.decode(self._client.send(request).body)
+
+    def _pages(self, path: str) -> Iterator[Mapping[str, Any]]:
+        request: Request | None = self._request(path, per_page="100")
+        while request is not None:
+            answer = self._client.send(request)
+            yield from msgspec.json.decode(answer.body)
+            links = parse_links(answer.headers.get("link", ""))
+            target = next((link.target for link in links if "next" in link.rels), None)
+            request = replace(request, url=target, params=()) if target else None
+
+
+def _entry(path: str, content: bytes | None) -> dict[str, Any]:
+    blob = {"path": path, "mode": "100644", "type": "blob"}
+    return {**blob, "sha": None} if content is None else {**blob, "content": content.decode()}
+
+
+def _changes(files: Iterable[Mapping[str, Any]]) -> Iterator[FileChange]:
+    for one in files:
+        if one["status"] == "renamed":
+            yield FileChange(one["previous_filename"], ChangeKind.REMOVED)
+            yield FileChange(one["filename"], ChangeKind.ADDED, one["previous_filename"])
+        elif one["status"] != "unchanged":
+            yield FileChange(one["filename"], _KINDS.get(one["status"], ChangeKind.MODIFIED))
+
+
+def _between(old: Mapping[str, str], new: Mapping[str, str]) -> list[FileChange]:
+    """What differs between two trees."""
+    found = [FileChange(path, ChangeKind.REMOVED) for path in old.keys() - new.keys()]
+    found += [FileChange(path, ChangeKind.ADDED) for path in new.keys() - old.keys()]
+    found += [
+        FileChange(path, ChangeKind.MODIFIED) for path in old.keys() & new.keys() if old[path] != new[path]
+    ]
+    return sorted(found)
