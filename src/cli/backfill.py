@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     "backfill",
     "sluice backfill recurly --since 2022-01-01 --until 2024-01-01 --window 7d --concurrency 4",
     "sluice backfill recurly --since 2024-01-01 --until 2024-02-01 --streams invoices --no-load",
-    "sluice backfill recurly --since 2024-01-01 --until 2024-02-01 --name again  once more",
-    "sluice backfill recurly --since 2022-01-01 --until 2024-01-01 --execution ARN   work it off in AWS",
+    "sluice backfill recurly --since 2024-01-01 --until 2024-02-01 --name again      once more",
+    "sluice backfill recurly --since 2022-01-01 --until 2024-01-01 --execution ARN     in AWS",
 )
 @click.argument("source")
 @click.option("--since", metavar="TIME", required=True, help="From this time on.")
