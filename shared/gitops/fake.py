@@ -174,7 +174,7 @@ class FakeRepository:
             else:
                 tree[path] = content
         parents = (*((parent,) if parent else ()), *more)
-        sha = hashlib.sha1(
+        sha = hashlib.sha1(  # noqa: S324
             repr((parents, sorted(tree.items()), message, len(self.commits))).encode()
         ).hexdigest()
         self.commits[sha] = FakeCommit(sha, parents, tree, message)
