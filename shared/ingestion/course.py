@@ -186,6 +186,7 @@ class Assembly:
             mask=self.mask(),
             drift=self.drift(head),
             wider=self.wider if stream.format == "csv" else None,
+            parents_masked=stream.parent is not None and bool(source.spec.streams[stream.parent.stream].mask),
         )
 
     def drift(self, head: Commit | None) -> Drift | None:

@@ -25,7 +25,10 @@ def following(
     def step(record: bytes) -> bytes | None:
         if rest.when.encode() not in record:
             return record
-        parsed = orjson.loads(record)
+        try:
+            parsed = orjson.loads(record)
+        except orjson.JSONDecodeError:
+            return record  # half a character, for which the contract refuses it
         if lookup(parsed, rest.when) is not True:
             return record
         target = split_url(absolute(spec, fill(rest.path, names, parsed, stream=name)))

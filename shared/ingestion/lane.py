@@ -153,6 +153,18 @@ class Lane:
         if sifted.rows and sifted.encoder is not None:
             self._open(sifted.encoder).write(sifted.chunk, sifted.rows)
             self.update.rows += sifted.rows
+        self._refuse(sifted)
+        if step.broken:
+            self._refuse(self.course.sieve.step_over(step.broken))
+        self.course.progress(self.update)
+        # The next page is another parent's: its keys may be the same and mean other rows.
+        self._seen = Seen() if step.after is not None and step.after.request is None else sifted.seen
+        last = greatest(position.last, sifted.last)
+        edge = None if self._edge is None else self._edge.digests
+        return replace(position, spot=step.after or Spot(), last=last, edge=edge)
+
+    def _refuse(self, sifted: Sifted) -> None:
+        """Write down what must not land, and why."""
         if sifted.quarantined:
             if self._quarantine is None:
                 self._quarantine = self.course.quarantine()
@@ -160,12 +172,6 @@ class Lane:
             self.update.rejected += sifted.rejected
         if sifted.found is not None:
             self.update.found.add(sifted.found)
-        self.course.progress(self.update)
-        # The next page is another parent's: its keys may be the same and mean other rows.
-        self._seen = Seen() if step.after is not None and step.after.request is None else sifted.seen
-        last = greatest(position.last, sifted.last)
-        edge = None if self._edge is None else self._edge.digests
-        return replace(position, spot=step.after or Spot(), last=last, edge=edge)
 
     def _open(self, encoder: Format) -> Writer:
         """The part at hand; a new one where the rows to come have other columns."""

@@ -89,6 +89,7 @@ class Sieve:
     drop it. `mask` rewrites a record before anything of it is written anywhere. `times` is how the cursor is written
     when windows of time bound the stream. `drift` says what becomes of records that leave their contract; without one
     they are checked by `checker` alone. `wider` gives the encoder for what drifted, where the usual one has no room.
+    `parents_masked`: records of the parent stream have masks, so nothing of them may be shown.
     """
 
     checker: PageChecker
@@ -100,6 +101,17 @@ class Sieve:
     mask: Callable[[bytes], bytes] | None = None
     drift: Drift | None = None
     wider: Callable[[Drift], Format] | None = None
+    parents_masked: bool = False
+
+    def step_over(self, parents: Raws) -> Sifted:
+        """Refuse parents whose lists nobody can ask for: what names them ends in the middle of a character."""
+        fault = Fault("", "parent", "its list cannot be asked for: a text ends in the middle of a character")
+        found = Found()
+        for _ in parents:
+            found.because((fault,))
+        lines = [self._quarantined(parent, (fault,), hide=self.parents_masked) for parent in parents]
+        count = len(lines)
+        return Sifted(quarantine=b"".join(lines), rejected=count, quarantined=count, found=found)
 
     def sift(
         self,
@@ -232,7 +244,9 @@ class Sieve:
         lines += [self._quarantined(record, faults, discarded="value") for record, faults in treated.trimmed]
         return b"".join(lines)
 
-    def _quarantined(self, record: bytes, faults: Sequence[Fault], *, discarded: str = "") -> bytes:
+    def _quarantined(
+        self, record: bytes, faults: Sequence[Fault], *, discarded: str = "", hide: bool = False
+    ) -> bytes:
         """One line of the quarantine: the reasons, and the record as it came, with its masked columns masked."""
         reasons = [{"pointer": f.pointer, "keyword": f.keyword, "message": f.message} for f in faults]
         said: dict[str, Any] = (
@@ -244,7 +258,7 @@ class Sieve:
             return msgspec.json.encode({**said, "record": shown}) + b"\n"
         except (ValueError, msgspec.MsgspecError):
             # Not an object: its columns cannot be told apart, so nothing of it may be kept where some are masked.
-            held = None if self.mask is not None else text.decode("utf-8", "replace")
+            held = None if hide or self.mask is not None else text.decode("utf-8", "replace")
             return orjson.dumps({**said, "text": held}) + b"\n"
 
 
@@ -260,7 +274,10 @@ def include(record: bytes, fields: Mapping[str, Any]) -> bytes:
     >>> include(b'{"id": "n1"}', {"account_id": "a1"})
     b'{"account_id":"a1","id":"n1"}'
     """
-    own = {name: raw for name, raw in _fields.decode(record).items() if name not in fields}
+    try:
+        own = {name: raw for name, raw in _fields.decode(record).items() if name not in fields}
+    except msgspec.DecodeError:
+        return record  # half a character, for which the contract refuses it
     return msgspec.json.encode({**fields, **own})
 
 
@@ -300,7 +317,11 @@ def hook(function: Callable[[dict[str, Any]], dict[str, Any] | None]) -> Callabl
     """A `complete` step from a function on parsed records; it returns the record to land, or None to drop it."""
 
     def apply(record: bytes) -> bytes | None:
-        changed = function(orjson.loads(record))
+        try:
+            parsed = orjson.loads(record)
+        except orjson.JSONDecodeError:
+            return record  # half a character, for which the contract refuses it
+        changed = function(parsed)
         return None if changed is None else orjson.dumps(changed)
 
     return apply

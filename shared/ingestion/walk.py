@@ -5,6 +5,7 @@ A walk knows nothing of rows or commits. It yields steps; each step says where a
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -25,12 +26,14 @@ Fetch = Callable[[Request], "Future[Page | None]"]
 class Step:
     """One page (None: nothing there, and the stream says that is no error) and the spot after it (None: the end).
 
-    `included` are the parent's fields that every record of the page receives.
+    `included` are the parent's fields that every record of the page receives. `broken` are records of parents whose
+    lists nobody can ask for; they come once, with the step that ends their page.
     """
 
     page: Page | None
     after: Spot | None
     included: Mapping[str, Any] = field(default_factory=dict)
+    broken: tuple[bytes, ...] = ()
 
 
 def pages(
@@ -62,6 +65,14 @@ def _follow(
         yield Step(page, Spot(request=following, loop=guard.state()))
 
 
+@dataclass(slots=True)
+class Parents:
+    """The parents on a page with their keys, and the records that name none."""
+
+    whole: list[tuple[str, Record]] = field(default_factory=list)
+    broken: list[bytes] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """How the parents on a page become requests: `request` gives the child's first one for a parent's fields.
@@ -78,17 +89,38 @@ class Family:
     stream: str = ""
     ahead: int = 1
 
-    def parents(self, page: Page) -> list[tuple[str, Record]]:
-        found: list[Record] = []
+    def parents(self, page: Page) -> Parents:
+        found = Parents()
         for record in page.records:
-            parent = orjson.loads(record)
-            if not self.keep(parent):
-                continue
-            if self.each is None:
-                found.append(parent)
+            try:
+                parent = orjson.loads(record)
+            except orjson.JSONDecodeError:
+                # A text of it ends in the middle of a character, which need not be one that matters here.
+                try:
+                    found.whole += self._checked(self._members(json.loads(record)))
+                except ValueError:
+                    found.broken.append(record)
             else:
-                found.extend({**parent, "each": item} for item in parent.get(self.each) or ())
-        return [(self.key(parent), parent) for parent in found]
+                found.whole += self._members(parent)
+        return found
+
+    def _checked(self, members: list[tuple[str, Record]]) -> list[tuple[str, Record]]:
+        """Raises ValueError when what is needed of them is no text."""
+        for key, parent in members:
+            needed = [key, *(lookup(parent, path) for path in self.include.values())]
+            json.dumps(needed, ensure_ascii=False).encode()
+        return members
+
+    def _members(self, parent: Record) -> list[tuple[str, Record]]:
+        """What a record stands for: itself, or each item of a list of it; nothing where it is left out."""
+        if not self.keep(parent):
+            return []
+        listed = (
+            [parent]
+            if self.each is None
+            else [{**parent, "each": one} for one in parent.get(self.each) or ()]
+        )
+        return [(self.key(one), one) for one in listed]
 
 
 def children(
@@ -99,17 +131,25 @@ def children(
     `start` is the spot of an earlier walk, inside the first page that `parents` yields.
     """
     for parent_step in parents:
-        if parent_step.page is not None:
-            yield from _of_page(fetch, pagination, parent_step.page, family=family, start=start)
+        page, found = parent_step.page, Parents()
+        if page is not None:
+            found = family.parents(page)
+            yield from _of_page(fetch, pagination, page, found.whole, family=family, start=start)
         start = Spot()
         following = None if parent_step.after is None else parent_step.after.request
-        yield Step(None, None if following is None else Spot(parent=following))
+        after = None if following is None else Spot(parent=following)
+        yield Step(None, after, broken=tuple(found.broken))
 
 
 def _of_page(
-    fetch: Fetch, pagination: Pagination, page: Page, *, family: Family, start: Spot
+    fetch: Fetch,
+    pagination: Pagination,
+    page: Page,
+    parents: list[tuple[str, Record]],
+    *,
+    family: Family,
+    start: Spot,
 ) -> Iterator[Step]:
-    parents = family.parents(page)
     finished = start.after
     if finished is not None:
         keys = [key for key, _ in parents]

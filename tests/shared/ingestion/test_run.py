@@ -456,6 +456,76 @@ def test_children_land_with_their_parents_key_and_a_gone_parent_is_a_warning(ben
     assert report.streams["notes"].warnings == ["nothing there: not_found (1 times)"]
 
 
+HALVES = [
+    b'{"id":"a","name":"\\ud800"}',
+    b'{"id":"\\udc00","name":"b"}',
+    b'{"id":"c"}',
+    b'{"id":"d","name":"\\udbff"}',
+]
+
+
+def halves(bench: Bench) -> None:
+    """Parents with texts that end in the middle of a character, and so do some texts of their children."""
+    bench.api.lists |= {f"/orders/{id}/notes": notes(ord(id), 1) for id in "acd"}
+    half = b'{"has_more":false,"next":null,"data":[{"id":"c-0","text":"\\ud800"},{"id":"c-1","text":"x"}]}'
+
+    def before(request: Request) -> Answer | None:
+        if request.url.endswith("/orders"):
+            start = int(request.param("cursor") or 0)
+            link = b'"/v1/orders?cursor=%d"' % (start + 2) if start + 2 < len(HALVES) else b"null"
+            data = b",".join(HALVES[start : start + 2])
+            return answer(
+                body=b'{"has_more":%s,"next":%s,"data":[%s]}'
+                % (b"false" if link == b"null" else b"true", link, data)
+            )
+        return answer(body=half) if request.url.endswith("/c/notes") else None
+
+    bench.api.before = before
+
+
+def test_half_a_character_in_a_parent_costs_nothing_where_it_does_not_matter_and_its_children_where_it_does(
+    bench: Bench,
+) -> None:
+    halves(bench)
+    report = bench.run(bench.source(CHILDREN), streams=["notes"])
+    refused = [
+        line for c in bench.commits("notes") for part in c.draft.rejected_parts for line in bench.lines(part)
+    ]
+
+    assert report.failed == {}
+    assert [("a", "97-0"), ("c", "c-1"), ("d", "100-0")] == [
+        (row["order_id"], row["id"]) for row in bench.rows("notes")
+    ]
+    assert 2 == report.streams["notes"].rejected
+    assert {"parent": '{"id":"\\udc00","name":"b"}', "json": '{"id":"c-0","text":"\\ud800"}'} == {
+        line["reasons"][0]["keyword"]: line["text"] for line in refused
+    }
+
+
+def test_a_parent_that_is_stepped_over_is_refused_once_however_often_the_run_is_cut(bench: Bench) -> None:
+    halves(bench)
+    for _ in range(30):
+        bench.stop = lambda: True
+        if bench.run(bench.source(CHILDREN + "    max_rejected: 100%\n"), streams=["notes"]).done:
+            break
+
+    assert ["97-0", "c-1", "100-0"] == bench.ids("notes")
+    assert 2 == sum(commit.draft.rejected for commit in bench.commits("notes"))
+
+
+def test_nothing_is_shown_of_a_parent_whose_stream_has_masks(bench: Bench) -> None:
+    halves(bench)
+    masked = CHILDREN.replace(
+        "    cursor_field: updated_at\n", "    cursor_field: updated_at\n    mask: {total: drop}\n", 1
+    )
+    bench.run(bench.source(masked), streams=["notes"])
+    refused = [
+        line for c in bench.commits("notes") for part in c.draft.rejected_parts for line in bench.lines(part)
+    ]
+
+    assert [None] == [line["text"] for line in refused if line["reasons"][0]["keyword"] == "parent"]
+
+
 def test_children_cut_into_many_runs_land_once(bench: Bench) -> None:
     bench.api.lists["/orders"] = orders(7)
     bench.api.lists |= {f"/orders/{i}/notes": notes(i, (i * 3) % 5) for i in range(7)}
