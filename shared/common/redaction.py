@@ -19,7 +19,10 @@ from urllib.parse import quote, quote_plus, unquote
 
 MASK = "***"
 SHORTEST = 4
-"""Known values shorter than this are not searched for: they would turn every text into masks."""
+"""Known values shorter than this are masked only where they are a whole value: behind `=`, `:` or the name of a scheme, or
+as a header. Anywhere else they would turn every text into masks; and what has three characters guards nothing, it is
+mostly a stand-in (the password `X` of an API that takes its key for the user name), so it is not refused either.
+"""
 
 _TELLTALE = (
     *(
@@ -62,6 +65,9 @@ _FIELD = re.compile(
     r"(?P<value>\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?|(?:(?:Bearer|Basic|Token|Digest)\s+)?[^\s,;\"'}\]]+)",
     re.IGNORECASE,
 )
+_WHOLE = (
+    r"(?P<before>(?:[=:]\s*|\b(?:Bearer|Basic|Token)\s+)[\"']?)(?-i:{})(?=[&\s\"'<>#;,)}}\]]|\.?(?:\s|$))"
+)
 _SCHEME = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=\-]{8,}", re.IGNORECASE)
 _SHAPES = re.compile(
     r"\beyJ[A-Za-z0-9_\-]{5,}\.[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]*)?"  # JSON Web Token
@@ -88,13 +94,16 @@ class Redactor:
         self._lock = Lock()
         self._known: frozenset[str] = frozenset()
         self._pattern: re.Pattern[str] | None = None
+        self._short: frozenset[str] = frozenset()
+        self._whole: re.Pattern[str] | None = None
         self.learn(*values)
 
     def __repr__(self) -> str:
-        return f"Redactor({len(self._known)} values)"
+        return f"Redactor({len(self._known) + len(self._short)} values)"
 
     def learn(self, *values: str) -> None:
-        """Mask these values from now on, also percent-encoded, as base64 and inside JSON text."""
+        """Mask these values from now on, also percent-encoded, as base64 and inside JSON text. See `SHORTEST`."""
+        self._learn_short({v for v in values if 0 < len(v) < SHORTEST and v.strip()})
         fresh = {v for v in values if v and len(v) >= SHORTEST} - self._known
         if not fresh:
             return
@@ -104,14 +113,27 @@ class Redactor:
             longest_first = sorted(spellings, key=lambda s: (-len(s), s))
             self._pattern = re.compile("|".join(map(re.escape, longest_first)))
 
+    def _learn_short(self, values: set[str]) -> None:
+        if not values - self._short:
+            return
+        with self._lock:
+            self._short |= values
+            spellings = {
+                s for value in self._short for s in (json.dumps(value)[1:-1], quote(value, safe=""), value)
+            }
+            longest_first = sorted(spellings, key=lambda s: (-len(s), s))
+            self._whole = re.compile(_WHOLE.format("|".join(map(re.escape, longest_first))), re.IGNORECASE)
+
     def reveals(self, text: str) -> bool:
-        """Whether a known value occurs in the text in any spelling."""
+        """Whether a known value occurs in the text in any spelling. Too short ones prove nothing and do not count."""
         return self._pattern is not None and self._pattern.search(text) is not None
 
     def text(self, text: str) -> str:
         """The text with all that is or looks secret masked."""
         if self._pattern is not None:
             text = self._pattern.sub(MASK, text)
+        if self._whole is not None:
+            text = self._whole.sub(rf"\g<before>{MASK}", text)
         text = _SHAPES.sub(MASK, text)
         text = _USERINFO.sub(f"{MASK}@", text)
         text = _PARAMETER.sub(_masked_value, text)
@@ -124,7 +146,10 @@ class Redactor:
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """The headers with the values of secret-looking names masked and all others treated as text."""
-        return {name: MASK if looks_secret(name) else self.text(value) for name, value in headers.items()}
+        return {
+            name: MASK if looks_secret(name) or value.strip() in self._short else self.text(value)
+            for name, value in headers.items()
+        }
 
 
 def _masked_value(found: re.Match[str]) -> str:

@@ -133,8 +133,29 @@ def test_the_longest_known_value_is_masked_first() -> None:
     assert "a *** b" == Redactor(["abcd", "abcdefgh"]).text("a abcdefgh b")
 
 
-def test_values_too_short_to_be_secret_are_left_alone() -> None:
-    assert "a b c" == Redactor(["", "b"]).text("a b c")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "GET https://api.test/X7/a?k=X7&l=X70&m=%C3%A9#end",
+            "GET https://api.test/X7/a?k=***&l=X70&m=***#end",
+        ),
+        (
+            '{"user": "X7", "said": "X7 is wrong", "q": "a\\"b"}',
+            '{"user": "***", "said": "*** is wrong", "q": "***"}',
+        ),
+        ("X-Key: X7, sent bearer X7.", "X-Key: ***, sent bearer ***."),
+        ("b a c, x7, pw=x7", "b a c, x7, pw=x7"),
+    ],
+)
+def test_values_too_short_to_search_for_are_masked_where_they_are_a_whole_value(
+    text: str, expected: str
+) -> None:
+    redactor = Redactor(["", " ", "X7", "é", 'a"b'])
+
+    assert expected == redactor.text(text)
+    assert not redactor.reveals(text)
+    assert {"X-K": MASK, "X-L": "X70"} == redactor.headers({"X-K": "X7", "X-L": "X70"})
 
 
 def test_a_redactor_shows_nothing() -> None:
