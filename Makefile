@@ -8,7 +8,7 @@ ARGS ?=
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-gx lint format bench lock clean
+.PHONY: help setup demo test test-gx lint format bench layers package lock clean
 
 # An environment that is active in the calling shell must not become part of this one.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
@@ -53,6 +53,12 @@ format: $(READY) ## put the code into its standard form
 
 bench: $(READY) ## measure, and compare with what was measured before
 	@.venv/bin/python -m benchmarks $(ARGS)
+
+layers: $(READY) ## build the Lambda layers from Pipfile.lock, for arm64 and x86_64 (ARGS="--python 3.11": another)
+	@.venv/bin/python -m src.packaging layers $(ARGS)
+
+package: $(READY) ## build the functions' zips, and build/manifest.json with what was built
+	@.venv/bin/python -m src.packaging package $(ARGS)
 
 lock: $(READY) ## resolve Pipfile again and write Pipfile.lock
 	@sh .ci/setup lock

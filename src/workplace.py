@@ -146,7 +146,9 @@ class Workplace:
 
 
 def source_files() -> dict[str, Path]:
-    """The source.yml of every source by name: of the repository we stand in, else of the one this code belongs to."""
-    here = Path("src")
-    root = here if here.is_dir() else CODE
-    return {path.parent.name: path for path in sorted(root.glob("*/source.yml"))}
+    """The source.yml of every source by name: of the repository we stand in, else of the one this code belongs to.
+
+    In Lambda that is the layer with the sources: the `src` in which a function stands has none.
+    """
+    here = sorted(Path("src").glob("*/source.yml"))
+    return {path.parent.name: path for path in here or sorted(CODE.glob("*/source.yml"))}

@@ -1,0 +1,162 @@
+"""Builds the zips of layers and functions, and the manifest that says what is in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from shared.common.errors import Misconfigured
+from src.packaging.archive import Archive, Entries, read_zip, write_zip
+from src.packaging.bytecode import with_bytecode
+from src.packaging.contents import RULES, of_folder, of_repository, of_wheel
+from src.packaging.interpreter import Interpreter
+from src.packaging.lock import Lock
+from src.packaging.recipe import LayerSpec, Recipe
+from src.packaging.target import DEPLOYED, Target
+from src.packaging.wheels import Shelf, Wheel
+
+ROOT = Path(__file__).parents[2]
+BUILD = ROOT / "build"
+IN_LAYER = "python"
+"""The folder of a layer that Lambda puts on the import path, as /opt/python."""
+
+
+def home_of(python: str, build: Path = BUILD) -> Path:
+    """Where the zips of a Python lie: `build` for the one that is deployed, else a folder of its own in it."""
+    return build if python == DEPLOYED else build / f"python{python}"
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Makes zips for one Python out of the files in `root`.
+
+    Without an `interpreter` of that Python they have no bytecode. `tell` hears what is being done.
+    """
+
+    python: str
+    interpreter: Interpreter | None
+    tell: Callable[[str], None]
+    root: Path = ROOT
+    build: Path = BUILD
+    _code: dict[str, Entries] = field(default_factory=dict, repr=False)
+
+    @property
+    def home(self) -> Path:
+        return home_of(self.python, self.build)
+
+    @property
+    def cache(self) -> Path:
+        return self.build / "cache"
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        return Recipe.read(self.root / "layers")
+
+    @cached_property
+    def lock(self) -> Lock:
+        return Lock.read(self.root / "Pipfile.lock")
+
+    def layers(self, arches: Iterable[str], names: Iterable[str] | None = None) -> dict[str, Archive]:
+        """Build layers into `layers/<name>-<arch>.zip`. Raises as `wheels` and `recipe` do."""
+        built: dict[str, Archive] = {}
+        known: dict[str, dict[str, Any]] = {}
+        for arch in arches:
+            shelf = Shelf(self.lock, Target(self.python, arch), self.cache / "wheels", tell=self.tell)
+            for name in names or self.recipe.layers:
+                spec = self.recipe.layers[name]
+                wheels = self._wheels(shelf, name, spec)
+                entries = self._packages(wheels, spec) if spec.packages else self._shared(name, spec)
+                path = self.home / "layers" / f"{name}-{arch}.zip"
+                archive = built[f"{name}-{arch}"] = write_zip(
+                    path, {f"{IN_LAYER}/{p}": data for p, data in entries.items()}
+                )
+                versions = {wheel.name: wheel.version for wheel in wheels}
+                known[f"{name}-{arch}"] = {"description": spec.description, "packages": versions}
+                self._told(f"layer {name}-{arch}", archive)
+        self._note("layers", built, known)
+        return built
+
+    def functions(self, names: Iterable[str] | None = None) -> dict[str, Archive]:
+        """Build functions into `functions/<app>.zip`, which hold `src/<app>/` alone and run on every processor."""
+        built: dict[str, Archive] = {}
+        known: dict[str, dict[str, Any]] = {}
+        for name in names or self.recipe.functions:
+            entries = of_folder(self.root, f"src/{name}")
+            entries.pop("src/__init__.py", None)
+            if f"src/{name}/app.py" not in entries:
+                raise Misconfigured(
+                    f"there is no src/{name}/app.py", hint="layers/functions.yml names the apps"
+                )
+            entries = with_bytecode(entries, self.interpreter, at="/var/task")
+            archive = built[name] = write_zip(self.home / "functions" / f"{name}.zip", entries)
+            layers = list(self.recipe.function(name).layers)
+            known[name] = {"handler": f"src.{name}.app.handler", "layers": layers}
+            self._told(f"function {name}", archive)
+        self._note("functions", built, known)
+        return built
+
+    def _wheels(self, shelf: Shelf, name: str, spec: LayerSpec) -> list[Wheel]:
+        if not spec.packages:
+            return []
+        chosen = shelf.closure(spec.packages, wanted_by=f"layers/{name}.yml")
+        if spec.above is not None:
+            below = self.recipe.layers[spec.above]
+            lower = shelf.closure(below.packages, wanted_by=f"layers/{spec.above}.yml")
+            chosen = {one: wheel for one, wheel in chosen.items() if one not in lower}
+        return list(chosen.values())
+
+    def _packages(self, wheels: list[Wheel], spec: LayerSpec) -> Entries:
+        entries: dict[str, bytes] = {}
+        for wheel in wheels:
+            for path, data in self._prepared(wheel).items():
+                if path in entries and entries[path] != data:
+                    raise Misconfigured(
+                        f"two packages have a file {path}", hint=f"one of them is {wheel.name}"
+                    )
+                if spec.holds(path):
+                    entries[path] = data
+        return entries
+
+    def _prepared(self, wheel: Wheel) -> Entries:
+        """What goes into a layer of a wheel, kept in the cache: compiling takes most of the time of a build."""
+        version = self.interpreter.version if self.interpreter else "none"
+        name = f"{wheel.path.stem}-{wheel.sha256[:12]}-{version}-{RULES}.zip"
+        kept = self.cache / "prepared" / name
+        if not kept.exists():
+            entries = with_bytecode(of_wheel(wheel), self.interpreter, at=f"/opt/{IN_LAYER}")
+            write_zip(kept, entries, level=0)
+        return read_zip(kept)
+
+    def _shared(self, name: str, spec: LayerSpec) -> Entries:
+        """The files of a layer of ours, the same for every processor."""
+        if name not in self._code:
+            entries = of_repository(self.root, spec)
+            self._code[name] = with_bytecode(entries, self.interpreter, at=f"/opt/{IN_LAYER}")
+        return self._code[name]
+
+    def _told(self, what: str, archive: Archive) -> None:
+        sizes = f"{archive.size / 1e6:6.2f} MB, unzipped {archive.unzipped / 1e6:6.2f} MB"
+        self.tell(f"{what:32} {sizes}, {archive.files:4} files, sha256 {archive.sha256[:12]}")
+
+    def _note(self, section: str, built: dict[str, Archive], known: dict[str, dict[str, Any]]) -> None:
+        """Write what was built into `manifest.json`; what it says of others stays."""
+        path = self.home / "manifest.json"
+        said: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        for name, archive in built.items():
+            said.setdefault(section, {})[name] = {
+                "file": archive.path.relative_to(self.home).as_posix(),
+                "sha256": archive.sha256,
+                "bytes": archive.size,
+                "unzipped": archive.unzipped,
+                **known[name],
+            }
+        said["python"] = self.python
+        said["bytecode"] = self.interpreter.version if self.interpreter else None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_name(".manifest.part")
+        scratch.write_text(json.dumps(said, indent=2, sort_keys=True) + "\n")
+        scratch.replace(path)
