@@ -52,6 +52,8 @@ class Dialect:
     text: Callable[[str], str] = _doubled
     columns: str = ""
     """Lists the columns of a table in their order; the first two values are name and type."""
+    same_name: str = "{x} = {y}"
+    """Whether a name in the catalogue `{x}` is the one that was asked for, `{y}`."""
     cast_text: str = "CAST({x} AS VARCHAR)"
     double: str = "CAST({x} AS DOUBLE PRECISION)"
     mean: str = "{x}"
@@ -210,6 +212,8 @@ SNOWFLAKE = Dialect(
     "snowflake",
     text=_backslashed,
     columns="DESCRIBE TABLE {t}",
+    # Names of ours are kept in capital letters, unless the URL says names=exact.
+    same_name="UPPER({x}) = UPPER({y})",
     double="CAST({x} AS DOUBLE)",
     mean="CAST({x} AS DOUBLE)",
     # RLIKE and REGEXP_LIKE match the whole value; the pattern may match anywhere.

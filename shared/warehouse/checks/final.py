@@ -8,8 +8,11 @@ from shared.warehouse.checks.dialect import Dialect, Query
 
 def found_table(query: Query, dialect: Dialect, schema: str, table: str) -> str | None:
     """The table as it stands in SQL; None when it is not there."""
-    text = dialect.literal
-    sql = f"FROM information_schema.tables WHERE table_schema = {text(schema)} AND table_name = {text(table)}"
+    text, same = dialect.literal, dialect.same_name
+    where = (
+        f"{same.format(x='table_schema', y=text(schema))} AND {same.format(x='table_name', y=text(table))}"
+    )
+    sql = f"FROM information_schema.tables WHERE {where}"
     rows = query(f"SELECT table_catalog {sql}")
     if not rows:
         return None

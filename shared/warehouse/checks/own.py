@@ -50,10 +50,10 @@ def about_columns(
     context: Context,
 ) -> Plan:
     """The columns as the author of the check sees them: fields under their own names, without those that are ours."""
-    fields = {column: field for field, column in context.names.items()}
+    fields = {column.casefold(): field for field, column in context.names.items()}
     hidden = {name.casefold() for name in context.hidden}
     ours = [name for name in scope.types if name.casefold() in hidden or name.casefold().startswith(OWN)]
-    found = [fields.get(name, name) for name in scope.types if name not in ours]
+    found = [fields.get(name.casefold(), name) for name in scope.types if name not in ours]
     match check:
         case e.ExpectColumnToExist(column=column, column_index=None):
             there = any(_named(column, name) for name in found)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shared.common.errors import Misconfigured, SluiceError
+from shared.common.errors import Misconfigured, SluiceError, Violation
 from shared.common.instants import format_instant
 from shared.common.ports import Clock
 from shared.contracts.expectations import Expectation
@@ -17,6 +17,8 @@ from shared.warehouse.checks.scope import Scope
 from shared.warehouse.checks.verdict import REFUSED, Result, Verdict
 
 _LONGEST = 300
+_MISTAKES = (Misconfigured, Violation)
+"""How a statement that the warehouse does not take is told by those that tell it in our words."""
 
 
 def run_checks(
@@ -98,6 +100,8 @@ class _Run:
         whole = Aggregate.of(plans)
         try:
             row = self.query(whole.sql(self.table))[0]
+        except _MISTAKES:
+            return self._one_by_one(plans)
         except SluiceError:
             raise
         except Exception:  # noqa: BLE001 - one check's mistake, in whatever words the driver has for it
@@ -112,6 +116,8 @@ class _Run:
             alone = Aggregate.of([plan])
             try:
                 answers[id(plan)] = alone.values(plan, self.query(alone.sql(self.table))[0])
+            except _MISTAKES as error:
+                answers[id(plan)] = error
             except SluiceError:
                 raise
             except Exception as error:  # noqa: BLE001 - see above
@@ -123,7 +129,7 @@ class _Run:
             return _broken(check, plan, answer)
         try:
             finding = plan.judge(answer, self.query)
-        except Misconfigured as error:
+        except _MISTAKES as error:
             return _broken(check, plan, error)
         except SluiceError:
             raise
@@ -133,9 +139,9 @@ class _Run:
             return _told(check, plan, finding, ())
         try:
             return _told(check, plan, finding, self._samples(plan))
-        except SluiceError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the finding stands without examples
+        except Exception as error:
+            if isinstance(error, SluiceError) and not isinstance(error, _MISTAKES):
+                raise
             note = f"{finding.note} no examples: {error}".strip()[:_LONGEST]
             return _told(check, plan, replace(finding, note=note), ())
 

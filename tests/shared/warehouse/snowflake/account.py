@@ -30,6 +30,7 @@ from starlette.routing import Route
 
 from tests.shared.warehouse.snowflake.copying import CopyError, copy_into
 from tests.shared.warehouse.snowflake.fixes import put_right
+from tests.shared.warehouse.snowflake.naming import described, upper_case
 
 # `fakesnow.server` is a function as well, by which mypy knows it.
 serving: Any = import_module("fakesnow.server")
@@ -45,6 +46,7 @@ _ALTER_STAGE = re.compile(r"\s*ALTER\s+STAGE\s+(?:IF\s+EXISTS\s+)?(\S+)\s+SET\s+
 _COPY = re.compile(r"\s*COPY\s+INTO\s", re.I)
 # DuckDB knows temporary tables in a catalogue of their own only.
 _TEMPORARY = re.compile(r'_sluice\.("(?:load|raw):)', re.I)
+_DESCRIBE_TEMPORARY = re.compile(r'DESCRIBE TABLE ("(?:load|raw):.*")', re.I)
 # Snowflake notes keys and enforces none.
 _ENFORCED = re.compile(r", PRIMARY KEY \([^)]*\)")
 _MACROS = ("CREATE OR REPLACE TEMP MACRO as_double(x) AS TRY_CAST(x AS DOUBLE)",)
@@ -200,7 +202,7 @@ class Account:
             session.begun = False
             duck._duck_conn.execute("BEGIN")
         try:
-            sql = await run_in_threadpool(self._shimmed, duck, sql)
+            sql = await run_in_threadpool(self._shimmed, session, duck, sql)
         except CopyError as error:
             return _error(error.number, error.text, error.state)
         except Exception as error:  # noqa: BLE001 - as an answer it reaches the test; else the connector asks again
@@ -213,7 +215,7 @@ class Account:
             self._unlock(session)
         return answer
 
-    def _shimmed(self, connection: Any, sql: str) -> str:
+    def _shimmed(self, session: Session, connection: Any, sql: str) -> str:
         """The statement as fakesnow can run it; what it cannot is done here, and a SELECT says so."""
         if _NOTHING.match(sql):
             return "SELECT 'Statement executed successfully.' AS status"
@@ -230,8 +232,12 @@ class Account:
             )
             return "SELECT 'Statement executed successfully.' AS status"
         sql = _ENFORCED.sub("", _TEMPORARY.sub(r"\1", sql))
+        if session.parameters.get("QUOTED_IDENTIFIERS_IGNORE_CASE"):
+            sql = upper_case(sql)
         if _COPY.match(sql):
             return copy_into(connection, sql, self.read)
+        if found := _DESCRIBE_TEMPORARY.match(sql):
+            return described(connection._duck_conn, found[1])
         return sql
 
     def _lock(self, session: Session) -> bool:

@@ -1,0 +1,48 @@
+"""Names and types as Snowflake shows them, where fakesnow shows DuckDB's or none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.warehouse.snowflake_connection import parts_of
+
+_SHOWN = {
+    "VARCHAR": "VARCHAR(16777216)",
+    "DOUBLE": "FLOAT",
+    "JSON": "VARIANT",
+    "BLOB": "BINARY(8388608)",
+    "BIGINT": "NUMBER(38,0)",
+    "INTEGER": "NUMBER(38,0)",
+    "TIMESTAMP WITH TIME ZONE": "TIMESTAMP_TZ(9)",
+}
+
+
+def upper_case(sql: str) -> str:
+    """A statement under QUOTED_IDENTIFIERS_IGNORE_CASE: a name in quotes is one in capital letters.
+
+    >>> print(upper_case('''SELECT "Id" AS "é", 'Id', $1['id'] FROM "s"."t" '''))
+    SELECT "ID" AS "É", 'Id', $1['id'] FROM "S"."T"
+    """
+    return "".join(
+        piece if code or piece[0] != '"' else "".join(map(_capital, piece)) for code, piece in parts_of(sql)
+    )
+
+
+def _capital(letter: str) -> str:
+    upper = letter.upper()
+    return upper if len(upper) == 1 else letter
+
+
+def described(duck: Any, table: str) -> str:
+    """A SELECT of what DESCRIBE TABLE says of a temporary table, of which fakesnow says nothing."""
+    rows = duck.execute(f"DESCRIBE {table}").fetchall()
+    values = ", ".join(
+        f"({number}, '{row[0].replace(chr(39), chr(39) * 2)}', '{_shown(row[1])}', 'COLUMN')"
+        for number, row in enumerate(rows)
+    )
+    names = 'column2 AS "name", column3 AS "type", column4 AS "kind"'
+    return f"SELECT {names} FROM VALUES {values} ORDER BY column1"
+
+
+def _shown(kind: str) -> str:
+    return _SHOWN.get(kind) or kind.replace("DECIMAL", "NUMBER")
