@@ -29,7 +29,7 @@ from shared.rest.message import Page, Pairs, Request, Response
 from shared.rest.refusal import ErrorPaths, Unsuccessful, refused
 from shared.rest.retry import GiveUp, Retry, Wait, retry_after
 from shared.rest.tally import Tally
-from shared.rest.transport import Caps, HttpTransport, Stream, Timeout, Transport
+from shared.rest.transport import LEAST, Caps, HttpTransport, Stream, Timeout, Transport
 
 T = TypeVar("T")
 
@@ -143,7 +143,7 @@ class Client:
     ) -> T:
         """Call `once` until it succeeds or the source's `retry` gives up; the errors say what was asked.
 
-        Where `progress` has become greater since the last failure, attempts and time are counted anew.
+        Where `progress` has grown by `LEAST` bytes since the last failure, attempts and time are counted anew.
         """
         began = self._clock.monotonic()
         attempt = furthest = 0
@@ -161,7 +161,7 @@ class Client:
             except SluiceError as error:
                 error.at(**self._where, url=self._shown(request))
                 raise
-            if progress is not None and progress() > furthest:
+            if progress is not None and progress() - furthest >= LEAST:
                 attempt, furthest, began = 1, progress(), self._clock.monotonic()
             decision = self._retry.decide(
                 attempt,

@@ -30,6 +30,9 @@ from shared.rest.message import Request, Response
 _PIECE = 64 * 1024
 """Bytes per read: from 128 KB on, malloc maps and unmaps each buffer, and a page of 430 KB takes twice as long."""
 
+LEAST = 1024
+"""Bytes that count as progress: what comes slower than that in a minute is no transfer."""
+
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _TARGETS = 1024
@@ -39,18 +42,23 @@ _MB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Timeout:
-    """Seconds until a connection stands, between two pieces of an answer, and for the answer as a whole."""
+    """Seconds until a connection stands, between two pieces of an answer, and for the answer as a whole.
+
+    `stall` are the seconds of waiting for a body in which `LEAST` bytes of it must come. `read` alone would let a server
+    that sends a byte now and then hold a run for good; `total` alone would cut a large file that comes well.
+    """
 
     connect: float = 10.0
     read: float = 60.0
     total: float = 600.0
+    stall: float = 60.0
 
     def within(self, remaining: float) -> Timeout:
         """The same, but none longer than `remaining` seconds."""
         if remaining > self.total:
             return self
         left = max(remaining, 0.1)
-        return Timeout(min(self.connect, left), min(self.read, left), min(self.total, left))
+        return Timeout(min(self.connect, left), min(self.read, left), min(self.total, left), self.stall)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +127,7 @@ class HttpTransport:
     def send(self, request: Request, *, timeout: Timeout) -> Response:
         began = self._clock.monotonic()
         with self._open(request, timeout) as answer:
-            body = b"".join(self._pieces(answer, began + timeout.total, cap=self._caps.body))
+            body = b"".join(self._pieces(answer, timeout, began, cap=self._caps.body))
             headers = _headers(answer)
         if request.method != "HEAD" and (encoding := headers.get("content-encoding")):
             room = max(self._caps.free, len(body) * self._caps.ratio)
@@ -133,7 +141,7 @@ class HttpTransport:
             head = Response(
                 answer.status, _headers(answer), b"", request.full_url(), self._clock.monotonic() - began
             )
-            yield Stream(head, self._pieces(answer, began + timeout.total, cap=None))
+            yield Stream(head, self._pieces(answer, timeout, began, cap=None))
 
     def close(self) -> None:
         self._targets.clear()
@@ -195,24 +203,38 @@ class HttpTransport:
         self._targets[url] = target
         return target
 
-    def _pieces(self, answer: urllib3.BaseHTTPResponse, end: float, *, cap: int | None) -> Iterator[bytes]:
+    def _pieces(
+        self, answer: urllib3.BaseHTTPResponse, timeout: Timeout, began: float, *, cap: int | None
+    ) -> Iterator[bytes]:
         """The body as it was sent; urllib3 raises when it is shorter than Content-Length or lacks its last chunk."""
         length = answer.length_remaining
         if cap is not None and length is not None and length > cap:
             raise _too_large(length, cap)
-        read = 0
+        monotonic, end = self._clock.monotonic, began + timeout.total
+        read = counted = 0
+        waited, asked = 0.0, monotonic()
         try:
             while piece := answer.read1(
                 _PIECE if length is None else min(_PIECE, max(length - read, 1)), False
             ):
+                now = monotonic()
                 read += len(piece)
+                waited += now - asked
                 yield piece
                 if read == length:
                     return
                 if cap is not None and read > cap:
                     raise _too_large(read, cap)
-                if self._clock.monotonic() > end:
+                if now > end:
                     raise Transient(f"the answer took too long: {read} bytes had come when its time was over")
+                if read - counted >= LEAST:
+                    counted, waited = read, 0.0
+                elif waited > timeout.stall:
+                    raise Transient(
+                        f"the answer hardly moves: {read - counted} bytes came in {waited:.0f} seconds",
+                        hint="the server, or something on the way to it, is in trouble: ask again later",
+                    )
+                asked = monotonic()  # What is done with a piece meanwhile is not the server's time.
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Transient(
                 f"the answer broke off after {read} bytes{_of(length)}: {_cause(error)}"

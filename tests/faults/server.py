@@ -19,7 +19,7 @@ where the plan has one. A FAULT is an object with `kind` and what that kind take
     cut_chunks   chunked transfer whose last chunk is missing
     chunked      a whole answer in chunks
     hang         nothing for `seconds`, then a whole answer
-    drip         the whole answer, one byte each `seconds`
+    drip         the whole answer, one byte (or `bytes`) each `seconds`
     html         200 with an HTML page
     gzip         a whole answer, compressed; with `cut` that many bytes are missing at its end
     bomb         `megabytes` of blanks, compressed with gzip
@@ -234,8 +234,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_drip(self, fault: dict[str, Any]) -> None:
         body = self.encoded()
         self.reply(b"", length=len(body))
-        for place in range(len(body)):
-            self.wfile.write(body[place : place + 1])
+        size = fault.get("bytes", 1)
+        for place in range(0, len(body), size):
+            self.wfile.write(body[place : place + size])
             self.wfile.flush()
             time.sleep(fault.get("seconds", 0.1))
 

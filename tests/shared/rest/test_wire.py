@@ -246,6 +246,58 @@ def test_a_server_that_drips_is_given_up_after_the_total_time(server: Faulty, bu
     assert time.monotonic() - began < 5
 
 
+DRIPPING = Timeout(connect=1, read=1, total=60, stall=0.3)
+
+
+def test_a_page_that_drips_is_given_up_long_before_the_total_time(server: Faulty, build: Build) -> None:
+    plan(server, *[{"kind": "drip", "seconds": 0.05}] * 2)
+    client = build(clock=SystemClock(), timeout=DRIPPING, retry=Retry(attempts=2, base=0.01))
+
+    with pytest.raises(Transient, match="hardly moves: [0-9]+ bytes came in") as caught:
+        client.page(client.request("/things"), SHAPE)
+
+    assert (2, 2) == (caught.value.where["attempts"], len(server.log()))
+
+
+def test_a_file_that_drips_is_given_up_though_each_byte_is_progress(server: Faulty, build: Build) -> None:
+    plan(server, *[{"kind": "drip", "seconds": 0.05}] * 9)
+    client = build(clock=SystemClock(), timeout=DRIPPING, retry=Retry(attempts=2, base=0.01))
+
+    with pytest.raises(Transient, match="hardly moves"):
+        client.download(client.request("/things"), io.BytesIO())
+
+    assert 2 == len(server.log())
+
+
+def test_a_file_that_comes_slowly_and_steadily_is_read_to_its_end(server: Faulty, build: Build) -> None:
+    """It takes several times `stall`, and no `total` bounds it."""
+    plan(server, {"kind": "drip", "seconds": 0.03, "bytes": 1200}, body={"data": [{"id": "x" * 40_000}]})
+    client, target = build(clock=SystemClock(), timeout=DRIPPING, retry=Retry(attempts=1)), io.BytesIO()
+    began = time.monotonic()
+
+    client.download(client.request("/things"), target)
+
+    assert time.monotonic() - began > 2 * DRIPPING.stall
+    assert "x" * 40_000 == json.loads(target.getvalue())["data"][0]["id"]
+
+
+class Slow(io.BytesIO):
+    """A target that takes its time."""
+
+    def write(self, piece: Any) -> int:
+        time.sleep(DRIPPING.stall / 2)
+        return super().write(piece)
+
+
+def test_the_time_that_the_reader_takes_is_not_the_servers(server: Faulty, build: Build) -> None:
+    plan(server, {"kind": "drip", "seconds": 0.01, "bytes": 100}, body={"data": [{"id": "x" * 700}]})
+    client, target = build(clock=SystemClock(), timeout=DRIPPING, retry=Retry(attempts=1)), Slow()
+
+    client.download(client.request("/things"), target)
+
+    assert "x" * 700 == json.loads(target.getvalue())["data"][0]["id"]
+
+
 def test_no_credential_follows_a_redirect_to_another_host(server: Faulty, build: Build) -> None:
     headers = (("X-Tenant", "t1"), ("Accept", "application/json"))
     with faulty() as other:
