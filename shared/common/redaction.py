@@ -19,8 +19,8 @@ from urllib.parse import quote, quote_plus, unquote
 
 MASK = "***"
 SHORTEST = 4
-"""Known values shorter than this are masked only where they are a whole value: behind `=`, `:` or the name of a scheme, or
-as a header. Anywhere else they would turn every text into masks; and what has three characters guards nothing, it is
+"""Known values shorter than this are masked only where they are a whole value: behind `=`, `:` or the name of a scheme,
+or as a header. Anywhere else they would turn every text into masks; and what has three characters guards nothing, it is
 mostly a stand-in (the password `X` of an API that takes its key for the user name), so it is not refused either.
 """
 
