@@ -44,8 +44,8 @@ _MB = 1024 * 1024
 class Timeout:
     """Seconds until a connection stands, between two pieces of an answer, and for the answer as a whole.
 
-    `stall` are the seconds of waiting for a body in which `LEAST` bytes of it must come. `read` alone would let a server
-    that sends a byte now and then hold a run for good; `total` alone would cut a large file that comes well.
+    `stall` are the seconds of waiting for a body in which `LEAST` bytes of it must come. `read` alone would let a
+    server that sends a byte now and then hold a run for good; `total` alone would cut a large file that comes well.
     """
 
     connect: float = 10.0

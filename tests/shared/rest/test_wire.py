@@ -253,7 +253,7 @@ def test_a_page_that_drips_is_given_up_long_before_the_total_time(server: Faulty
     plan(server, *[{"kind": "drip", "seconds": 0.05}] * 2)
     client = build(clock=SystemClock(), timeout=DRIPPING, retry=Retry(attempts=2, base=0.01))
 
-    with pytest.raises(Transient, match="hardly moves: [0-9]+ bytes came in") as caught:
+    with pytest.raises(Transient, match=r"hardly moves: [0-9]+ bytes came in") as caught:
         client.page(client.request("/things"), SHAPE)
 
     assert (2, 2) == (caught.value.where["attempts"], len(server.log()))
