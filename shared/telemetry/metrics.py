@@ -23,8 +23,9 @@ _UNITS: Final = {"bytes": MetricUnit.Bytes, "seconds": MetricUnit.Seconds}
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What was done for one stream: records landed and rejected, bytes as stored, time, requests and repeated ones."""
+    """What was done for one stream: commits, records landed and rejected, bytes as stored, time, requests, repeated ones."""
 
+    commits: int = 0
     rows: int = 0
     rejected: int = 0
     bytes: int = 0
@@ -43,7 +44,7 @@ def to_stdout(line: str) -> None:
 
 
 class Metrics:
-    """Collects figures and writes them out by `flush`, under `namespace` with the dimensions source and stream."""
+    """Collects figures and writes them out by `flush`, under `namespace`, by source and stream and by source alone."""
 
     def __init__(
         self, namespace: str, *, clock: Clock, write: Callable[[str], None] | None = to_stdout
@@ -77,4 +78,8 @@ class Metrics:
         for field in fields(figures):
             unit = _UNITS.get(field.name, MetricUnit.Count)
             provider.add_metric(field.name, unit, getattr(figures, field.name))
-        return json.dumps(provider.serialize_metric_set())
+        document = provider.serialize_metric_set()
+        for directive in document["_aws"]["CloudWatchMetrics"]:
+            # A second time by source alone: an alarm cannot add streams up.
+            directive["Dimensions"].append(["source"])
+        return json.dumps(document)

@@ -23,8 +23,9 @@ def test_a_stream_is_one_line_in_the_embedded_metric_format() -> None:
     declared = document["_aws"]["CloudWatchMetrics"][0]
     assert document["_aws"]["Timestamp"] == int(START.timestamp() * 1000)
     assert declared["Namespace"] == "Sluice"
-    assert declared["Dimensions"] == [["source", "stream"]]
+    assert declared["Dimensions"] == [["source", "stream"], ["source"]]
     assert {m["Name"]: m["Unit"] for m in declared["Metrics"]} == {
+        "commits": "Count",
         "rows": "Count",
         "rejected": "Count",
         "bytes": "Bytes",
@@ -77,4 +78,7 @@ def test_dimensions_are_ours_whatever_the_environment_says(monkeypatch: pytest.M
 
     metrics.flush()
 
-    assert json.loads(lines[0])["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["source", "stream"]]
+    assert json.loads(lines[0])["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [
+        ["source", "stream"],
+        ["source"],
+    ]
