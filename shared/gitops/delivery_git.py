@@ -1,0 +1,89 @@
+"""Artifacts that are delivered into a repository: as a commit on a branch, or as a pull request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.gitops.manifest import NAME
+from shared.gitops.repository import Files, Repository
+from shared.gitops.weave import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """One commit on the branch that the definitions are on. The artifacts lie below `folder`."""
+
+    repository: Repository
+    branch: str
+    folder: str
+
+    def manifest(self, head: str) -> bytes | None:
+        return _manifest(self.repository, self.folder, head)
+
+    def deliver(self, files: Files, outcome: Outcome) -> str:
+        """Returns the SHA of the commit. Raises `Superseded` when the branch moved since its head was read."""
+        head = outcome.head or ""
+        placed = _placed(self.repository, self.folder, files, head)
+        return self.repository.commit(self.branch, placed, parent=head, message=_message(outcome))
+
+    def nothing(self) -> None:
+        """A commit is made or not; there is nothing to take back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A pull request from a branch of ours, which is made anew each time: one commit ahead of `base`."""
+
+    repository: Repository
+    base: str
+    branch: str
+    folder: str
+
+    def manifest(self, head: str) -> bytes | None:
+        return _manifest(self.repository, self.folder, head)
+
+    def deliver(self, files: Files, outcome: Outcome) -> str:
+        """Returns the URL of the pull request."""
+        head = outcome.head or ""
+        placed = _placed(self.repository, self.folder, files, head)
+        title = f"chore(pipelines): {outcome.title}"
+        body = describe(outcome)
+        return self.repository.propose(
+            self.branch, placed, base=self.base, parent=head, title=title, body=body
+        )
+
+    def nothing(self) -> None:
+        """What was proposed before is in the branch by now, or nobody wants it any more."""
+        self.repository.withdraw(self.branch)
+
+
+def describe(outcome: Outcome) -> str:
+    """What a weave did, in Markdown."""
+    lines = [f"Made from {outcome.head}. Edit the definitions, not these files: they are made anew.", ""]
+    for title, paths in (("Compiled", outcome.compiled), ("Removed", outcome.removed)):
+        if paths:
+            lines += [f"**{title}**", "", *(f"- `{path}`" for path in paths), ""]
+    if outcome.failed:
+        lines += ["**Failed** (what they were before stays)", ""]
+        lines += [
+            line for text in outcome.failed.values() for line in ("```", text.replace("```", "'''"), "```")
+        ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _message(outcome: Outcome) -> str:
+    return f"chore(pipelines): {outcome.title}\n\n{describe(outcome)}"
+
+
+def _manifest(repository: Repository, folder: str, head: str) -> bytes | None:
+    path = f"{folder}/{NAME}"
+    return repository.read([path], head).get(path)
+
+
+def _placed(repository: Repository, folder: str, files: Files, head: str) -> Files:
+    """The files at their paths in the repository; what somebody deleted by hand is not deleted again."""
+    placed = {f"{folder}/{path}": content for path, content in files.items()}
+    if any(content is None for content in placed.values()):
+        there = repository.files(head)
+        placed = {path: content for path, content in placed.items() if content is not None or path in there}
+    return placed

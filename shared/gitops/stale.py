@@ -1,0 +1,107 @@
+"""Which definitions have to be compiled: what changed since the manifest, and what depends on it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from shared.gitops.manifest import Manifest
+from shared.gitops.repository import ChangeKind, FileChange, Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which files of a repository count: `definitions` and `shared` are patterns, `**` goes through folders.
+
+    A file that matches `shared` (defaults, contracts, parameters) has all definitions compiled again when it changes.
+    Files below `generated` are ours and never definitions.
+    """
+
+    branch: str
+    definitions: tuple[str, ...]
+    shared: tuple[str, ...] = ()
+    generated: str = ""
+
+    def is_definition(self, path: str) -> bool:
+        inside = bool(self.generated) and path.startswith(f"{self.generated.rstrip('/')}/")
+        return not inside and _matches(path, self.definitions)
+
+    def is_shared(self, path: str) -> bool:
+        return _matches(path, self.shared)
+
+
+class Contents:
+    """Files of one commit, each read once; `reads` remembers which definition asked for which other file."""
+
+    def __init__(self, repository: Repository, sha: str) -> None:
+        self._repository = repository
+        self._sha = sha
+        self._found: dict[str, bytes | None] = {}
+        self.reads: dict[str, tuple[str, ...]] = {}
+
+    def __contains__(self, path: str) -> bool:
+        return self._get(path) is not None
+
+    def fetch(self, paths: Iterable[str]) -> None:
+        """Read many at once."""
+        wanted = sorted(set(paths) - self._found.keys())
+        if wanted:
+            found = self._repository.read(wanted, self._sha)
+            self._found |= {path: found.get(path) for path in wanted}
+
+    def __getitem__(self, path: str) -> bytes:
+        content = self._get(path)
+        if content is None:
+            raise KeyError(path)
+        return content
+
+    def reader(self, definition: str) -> Callable[[str], bytes]:
+        """What a compiler reads other files by; also what is not there is remembered, for it may come."""
+
+        def read(path: str) -> bytes:
+            self.reads[definition] = tuple(sorted({*self.reads.get(definition, ()), path}))
+            return self[path]
+
+        return read
+
+    def _get(self, path: str) -> bytes | None:
+        self.fetch([path])
+        return self._found[path]
+
+
+def stale(
+    repository: Repository, scope: Scope, before: Manifest, head: str, *, version: str
+) -> tuple[set[str], set[str]]:
+    """The definitions to compile, and those that are gone."""
+    changes: Sequence[FileChange] | None = None
+    if before.sha == head:
+        changes = ()
+    elif before.sha:
+        changes = repository.changes(before.sha, head)
+    if changes is None or before.compiler != version or any(scope.is_shared(one.path) for one in changes):
+        there = {path for path in repository.files(head) if scope.is_definition(path)}
+        return there, before.definitions.keys() - there
+    touched = {one.path for one in changes}
+    wanted = {
+        one.path for one in changes if one.kind is not ChangeKind.REMOVED and scope.is_definition(one.path)
+    }
+    wanted |= {path for path, woven in before.definitions.items() if touched & set(woven.reads)}
+    wanted |= set(before.failed)
+    pending = set(before.pending)
+    wanted |= {path for path, woven in before.definitions.items() if pending & woven.artifacts.keys()}
+    gone = {one.path for one in changes if one.kind is ChangeKind.REMOVED} & before.definitions.keys()
+    return wanted - gone, gone
+
+
+def _matches(path: str, patterns: Iterable[str]) -> bool:
+    return any(_pattern(pattern).fullmatch(path) for pattern in patterns)
+
+
+@lru_cache(maxsize=256)
+def _pattern(glob: str) -> re.Pattern[str]:
+    """A pattern of paths as git and editors read it: `*` stays in its folder, `**/` goes through any number of them."""
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", glob)
+    words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return re.compile("".join(words.get(part) or re.escape(part) for part in parts))
