@@ -20,6 +20,10 @@ from shared.rest.message import Request
 Value: TypeAlias = str | int | float | None
 
 
+DAMAGES = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+"""What comes of reading a `resume` that is not what a run has written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spot:
     """Where a walk goes on: the next request.
@@ -169,13 +173,8 @@ class Progress:
         """The progress that `to_json` wrote. Raises `Violation` naming `where` (the commit) when it is damaged."""
         try:
             return cls._read(document)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise Violation(
-                f"the commit does not say how its unfinished run goes on: {type(error).__name__} in `resume`",
-                hint="`sluice state rewind` or `sluice state reset` puts a new beginning behind it, and"
-                " `sluice run --full-refresh` reads everything anew",
-                **where,
-            ) from error
+        except DAMAGES as error:
+            raise damaged(error, **where) from error
 
     @classmethod
     def _read(cls, document: Mapping[str, Any]) -> Progress:
@@ -201,6 +200,16 @@ class Progress:
         for position in positions:
             _check(position.spot)
         return progress
+
+
+def damaged(error: Exception, **where: object) -> Violation:
+    """What is said of a commit whose `resume` is none; `where` names the commit."""
+    return Violation(
+        f"the commit does not say how its unfinished run goes on: {type(error).__name__} in `resume`",
+        hint="`sluice state rewind` or `sluice state reset` puts a new beginning behind it, and"
+        " `sluice run --full-refresh` reads everything anew",
+        **where,
+    )
 
 
 def _check(spot: Spot) -> None:

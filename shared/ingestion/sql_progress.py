@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.common.errors import Misconfigured
 from shared.common.instants import format_instant, parse_instant
 from shared.contracts.columns import ColumnType
 from shared.ingestion.plan import Ask
+from shared.ingestion.progress import DAMAGES, damaged
 from shared.ingestion.sql_query import asked_since, asked_until
 from shared.ingestion.sql_spec import Table
 from shared.ingestion.sql_table import Bound, Range, TableColumn
 from shared.landing.commit import Commit
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +81,48 @@ class TableProgress:
         }
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> TableProgress:
-        plain = {n: document[n] for n in ("run", "attempt", "snapshot", "moves", "since", "until", "next")}
-        return cls(
-            order=tuple(document["order"]),
-            cuts=tuple(tuple(cut) for cut in document["cuts"]),
-            open={index: None if bound is None else tuple(bound) for index, bound in document["open"]},
-            **plain,
+    def from_json(cls, document: Mapping[str, Any], **where: object) -> TableProgress:
+        """The progress that `to_json` wrote. Raises `Violation` naming `where` (the commit) when it is damaged."""
+        try:
+            return cls._read(document)
+        except DAMAGES as error:
+            raise damaged(error, **where) from error
+
+    @classmethod
+    def _read(cls, document: Mapping[str, Any]) -> TableProgress:
+        order = _texts(document["order"])
+        progress = cls(
+            run=_of(str, document["run"]),
+            attempt=_of(int, document["attempt"]),
+            order=order,
+            snapshot=_of(bool, document["snapshot"]),
+            moves=_of(bool, document["moves"]),
+            since=_of(str, document["since"], none=True),
+            until=_of(str, document["until"], none=True),
+            cuts=tuple(_texts(cut, len(order)) for cut in document["cuts"]),
+            next=_of(int, document["next"]),
+            open={
+                _of(int, index): None if bound is None else _texts(bound, len(order))
+                for index, bound in document["open"]
+            },
         )
+        if not all(0 <= index < progress.next for index in progress.open) or progress.next > progress.total:
+            raise ValueError("a range is not there")
+        return progress
+
+
+def _of(kind: type[_T], value: object, *, none: bool = False) -> _T:
+    """A value of exactly this kind. Raises TypeError: the database would get something else than was meant."""
+    if type(value) is not kind and not (none and value is None):
+        raise TypeError(f"{type(value).__name__} in place of {kind.__name__}")
+    return value  # type: ignore[return-value]
+
+
+def _texts(values: object, count: int | None = None) -> tuple[str, ...]:
+    found = tuple(_of(str, value) for value in _of(list, values))
+    if count is not None and len(found) != count:
+        raise ValueError(f"{len(found)} values for {count} columns")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +136,17 @@ class Span:
 
 
 def resumed(latest: Commit | None, order: Sequence[str], *, ask: Ask, restart: bool) -> TableProgress | None:
-    """The unfinished run to go on with: none where something else is asked for, or its keys mean nothing any more."""
+    """The unfinished run to go on with: none where something else is asked for, or its keys mean nothing any more.
+
+    Raises `Violation` naming the commit when that is damaged.
+    """
     resume = None if latest is None else latest.draft.resume
-    if resume is None or ask.anything or restart or resume.get("kind") != "table":
+    if latest is None or resume is None or ask.anything or restart:
         return None
-    progress = TableProgress.from_json(resume)
+    if isinstance(resume, Mapping) and resume.get("kind", "table") != "table":
+        return None
+    where = {"source": latest.source, "stream": latest.stream, "commit": latest.sequence}
+    progress = TableProgress.from_json(resume, **where)
     if progress.order != tuple(order):
         return None
     return replace(progress, attempt=progress.attempt + 1)

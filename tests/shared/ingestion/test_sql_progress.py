@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.common.errors import Violation
 from shared.contracts.columns import ColumnType
 from shared.ingestion.plan import Ask
 from shared.ingestion.sql_progress import TableProgress, cursor_after, resumed, shown, spanned
@@ -70,6 +73,53 @@ def test_a_run_is_taken_up_only_when_its_keys_still_mean_something() -> None:
     assert resumed(last, ("id",), ask=Ask(full_refresh=True), restart=False) is None
     assert resumed(last, ("id",), ask=Ask(), restart=True) is None
     assert resumed(commit(None), ("id",), ask=Ask(), restart=False) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        [],
+        "x",
+        {"run": None},
+        {"attempt": True},
+        {"order": "id"},
+        {"snapshot": 1},
+        {"moves": None},
+        {"since": 5},
+        {"until": ["2024"]},
+        {"cuts": None},
+        {"cuts": [["1", "2"]]},
+        {"cuts": [[1]]},
+        {"next": "1"},
+        {"next": 7},
+        {"open": [0]},
+        {"open": [[0, "5"]]},
+        {"open": [[0, []]]},
+        {"open": [["0", None]]},
+        {"open": [[6, None]]},
+    ],
+)
+def test_a_damaged_resume_names_its_commit_and_the_ways_out(change: Any) -> None:
+    whole = progress(1).at(0, ("5",)).to_json()
+    resume = {**whole, **change} if isinstance(change, dict) else change
+    last = Commit("shop", "orders", 7, "", Draft("r", 1, resume=resume))
+
+    with pytest.raises(Violation, match=r"in `resume`.*source shop, stream orders, commit 7\]") as caught:
+        resumed(last, ("id",), ask=Ask(), restart=False)
+
+    assert all(way in (caught.value.hint or "") for way in ("state rewind", "state reset", "--full-refresh"))
+    assert resumed(last, ("id",), ask=Ask(full_refresh=True), restart=False) is None
+
+
+def test_any_field_that_is_gone_is_damage() -> None:
+    whole = progress(1).at(0, ("5",)).to_json()
+
+    for name in whole.keys() - {"kind"}:
+        last = Commit(
+            "shop", "orders", 7, "", Draft("r", 1, resume={n: v for n, v in whole.items() if n != name})
+        )
+        with pytest.raises(Violation, match="KeyError in `resume`"):
+            resumed(last, ("id",), ask=Ask(), restart=False)
 
 
 def test_a_cursor_moves_at_the_end_and_never_back() -> None:
