@@ -1,0 +1,64 @@
+"""The errors of the dispatcher that have a name, and who must act on each.
+
+Misconfigured ├── UnknownOperation   an event or a filter names an operation that there is not
+              ├── UnknownInput       a link or a command names an input that there is not
+              ├── UnknownProcess     a link, a command or a journaled event names a process that there is not
+              └── MissingImage       a container process has no image
+Transient     ├── NonZeroExit        a command or a container ended with another code than 0
+              ├── TimedOut           a process took longer than it may
+              └── Busy               more events wait than may: the input holds its own until there is room
+Superseded    └── Fenced             another replica took over what this one did not look after in time
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from shared.common.errors import Misconfigured, Superseded, Transient, unknown
+
+
+class UnknownOperation(Misconfigured):
+    def __init__(self, text: str, *, known: Iterable[str]) -> None:
+        super().__init__(f'Unknown operation "{text}"', hint=f"known: {', '.join(sorted(known))}")
+
+
+class UnknownInput(Misconfigured):
+    def __init__(self, name: str, *, known: Iterable[str]) -> None:
+        error = unknown("input", name, known)
+        super().__init__(error.message, hint=error.hint)
+
+
+class UnknownProcess(Misconfigured):
+    def __init__(self, name: str, *, known: Iterable[str]) -> None:
+        error = unknown("process", name, known)
+        super().__init__(error.message, hint=error.hint)
+
+
+class MissingImage(Misconfigured):
+    def __init__(self) -> None:
+        super().__init__("container image missing", hint='say which: execution_context.image = "…"')
+
+
+class NonZeroExit(Transient):
+    """`logs` is what the process wrote."""
+
+    def __init__(self, code: int, *, logs: str = "") -> None:
+        super().__init__(f"process exited with code {code}")
+        self.code = code
+        self.logs = logs
+
+
+class TimedOut(Transient):
+    def __init__(self, seconds: float, *, logs: str = "") -> None:
+        super().__init__(
+            f"process took longer than {seconds:g} s", hint="raise its timeout, or make it quicker"
+        )
+        self.logs = logs
+
+
+class Busy(Transient):
+    pass
+
+
+class Fenced(Superseded):
+    pass

@@ -1,0 +1,77 @@
+"""HTTP as values: what a server hands on and gets back, and which part of the program answers which path.
+
+No server is in here; `http_server.py` is one, and a Lambda app can be another.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from shared.common.errors import Misconfigured
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`path` has no query; the names of `headers` are in lower case; `body` is as received."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Handler = Callable[[Request], Response]
+
+
+class Routes:
+    """Paths and who answers them; may change while a server asks.
+
+    >>> routes = Routes()
+    >>> leave = routes.mount("/hooks/a", lambda request: Response(202))
+    >>> routes.answer(Request("POST", "/hooks/a")).status, routes.answer(Request("GET", "/")).status
+    (202, 404)
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._exact: dict[str, Handler] = {}
+        self._below: dict[str, Handler] = {}
+
+    def mount(self, path: str, handler: Handler, *, below: bool = False) -> Callable[[], None]:
+        """Answer `path` (and, with `below`, all that is under it) until the function that is returned is called.
+
+        Raises `Misconfigured` when the path is taken.
+        """
+        with self._lock:
+            table = self._below if below else self._exact
+            if path in table:
+                raise Misconfigured(f"two inputs listen at {path}", hint="give each a path of its own")
+            table[path] = handler
+
+        def leave() -> None:
+            with self._lock:
+                if table.get(path) is handler:
+                    del table[path]
+
+        return leave
+
+    def answer(self, request: Request) -> Response:
+        handler = self._handler(request.path)
+        return handler(request) if handler else Response(404, b"nothing is here\n")
+
+    def _handler(self, path: str) -> Handler | None:
+        with self._lock:
+            if found := self._exact.get(path):
+                return found
+            near = [prefix for prefix in self._below if path.startswith(prefix)]
+            return self._below[max(near, key=len)] if near else None

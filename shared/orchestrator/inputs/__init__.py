@@ -1,0 +1,1 @@
+"""What raises events: one file per kind, each with its settings, its fault texts and its loop; none knows another."""

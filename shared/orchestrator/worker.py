@@ -1,0 +1,121 @@
+"""The threads in which processes run, and the watch over those that take too long."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from shared.common.ports import Clock
+from shared.orchestrator.doors import Run
+from shared.orchestrator.faults import TimedOut
+from shared.orchestrator.lane import Job
+from shared.orchestrator.verdict import Verdict
+
+OVERTIME = 2.0
+"""Seconds between asking a process to stop (`Run.cancelled`) and going on without it."""
+
+
+class Work(Protocol):
+    """What a crew does; see `Supervisor`."""
+
+    clock: Clock
+    lock: threading.RLock
+
+    def next_job(self) -> Job | None: ...
+
+    def perform(self, job: Job, run: Run) -> tuple[Any, BaseException | None]: ...
+
+    def judged(self, job: Job, status: Any, error: BaseException | None) -> Verdict: ...
+
+    def ended(self, job: Job, seconds: float, verdict: Verdict) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    job: Job
+    run: Run
+    deadline: float
+
+
+class Crew:
+    """A fixed number of workers; one that hangs is replaced."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._call = threading.Condition(work.lock)
+        self._idle = 0
+        self._hired = 0
+        self._ending = False
+        self.running: dict[Job, Running] = {}
+
+    def hire(self, number: int) -> None:
+        for _ in range(number):
+            self._hired += 1
+            threading.Thread(target=self._labour, name=f"dispatch-{self._hired}", daemon=True).start()
+
+    def call(self, number: int) -> None:
+        """Up to `number` workers look for a job; the lock is held."""
+        if number > 0 and self._idle:
+            self._call.notify(min(number, self._idle))
+
+    def watch(self, now: float) -> None:
+        """Ask whoever is over time to stop, and go on without who does not; the lock is held."""
+        for one in list(self.running.values()):
+            if now < one.deadline:
+                continue
+            one.run.cancelled.set()
+            if now >= one.deadline + OVERTIME:
+                self._abandon(one)
+                error = TimedOut(one.run.timeout or 0.0)
+                verdict = self._work.judged(one.job, None, error)
+                self._work.ended(one.job, now - one.job.began, verdict)
+
+    def abandon_all(self) -> None:
+        """What runs belongs to somebody else now; the lock is held."""
+        for one in list(self.running.values()):
+            one.run.cancelled.set()
+            self._abandon(one)
+
+    def dismiss(self, grace: float) -> bool:
+        """No new jobs; wait for those at work. False when some do not end even after they were asked to."""
+        with self._call:
+            self._ending = True
+            self._call.notify_all()
+            if self._call.wait_for(lambda: not self.running, grace):
+                return True
+            for one in self.running.values():
+                one.run.cancelled.set()
+            return self._call.wait_for(lambda: not self.running, OVERTIME)
+
+    def _abandon(self, one: Running) -> None:
+        del self.running[one.job]
+        self.hire(1)
+
+    def _labour(self) -> None:
+        work = self._work
+        while True:
+            with self._call:
+                job = work.next_job()
+                while job is None:
+                    if self._ending:
+                        return
+                    self._idle += 1
+                    self._call.wait()
+                    self._idle -= 1
+                    job = work.next_job()
+                one = self._begin(job)
+            status, error = work.perform(job, one.run)
+            with self._call:
+                if self.running.pop(job, None) is None:
+                    return  # somebody gave it up, and hired another worker
+                if self._ending and not self.running:
+                    self._call.notify_all()
+            seconds = work.clock.monotonic() - job.began
+            work.ended(job, seconds, work.judged(job, status, error))
+
+    def _begin(self, job: Job) -> Running:
+        policy = job.lane.policy
+        run = Run(job.lane.name, f"{job.underway.key}:{job.lane.name}", job.attempt, policy.timeout)
+        one = self.running[job] = Running(job, run, job.began + policy.timeout)
+        return one
