@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,8 @@ class SnowflakeSession:
     files: Files
     tag: str
     match: bool = False
+    _filled: set[str] = field(default_factory=set)
+    """Stages that a new session of Snowflake would lack."""
 
     def prepare(self) -> None:
         """The ledger, with a row for the stream."""
@@ -122,7 +124,7 @@ class SnowflakeSession:
                     return self._staged(f"{load}:{attempt}", load, columns, names, parts)
                 except Transient:
                     # The session is gone, and with it all that a COPY whose answer was lost may have done.
-                    if not self.connection.broken:
+                    if not self.connection.broken or self._filled:
                         raise
                     self.connection.reconnect()
             return self._staged(f"{load}:{_TRIES}", load, columns, names, parts)
@@ -167,6 +169,7 @@ class SnowflakeSession:
 
     def drop(self, stage: Stage) -> None:
         self.connection.query(f"DROP TABLE IF EXISTS {stage.name}")
+        self._filled.discard(stage.name)
 
     def history(self) -> list[LoadRecord]:
         rows = self.query(
@@ -210,6 +213,7 @@ class SnowflakeSession:
         mine = f"{self.spec.source}:{self.spec.stream}:{label}"
         filling = Filling(self.connection, self.files, LEDGER, mine, fields, names, self.match)
         rows = filling.fill(parts)
+        self._filled.add(filling.table)
         return Stage(filling.table, load, rows, fields, names)
 
     def _transaction(self, change: Change, final: Stage | None, step: OnStep) -> Applied | None:

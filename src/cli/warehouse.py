@@ -114,13 +114,13 @@ def apply(screen: Screen, /, **options: Any) -> None:
         screen.say("this warehouse needs no setup")
         screen.answer({"statements": [], "trust": {}})
         return
-    found = _opened(place)
-    for statement, _ in found.run(without_comments(one) for one in statements):
-        screen.say(f"ok  {' '.join(statement.split())[:100]}")
-    told = {}
-    if options["part"] != "database":
-        for _, rows in found.run(iter([f"DESC STORAGE INTEGRATION {setup.integration}"])):
-            told = trust(rows)
+    found, told = _opened(place), {}
+    with found.held():
+        for statement, _ in found.run(without_comments(one) for one in statements):
+            screen.say(f"ok  {' '.join(statement.split())[:100]}")
+        if options["part"] != "database":
+            for _, rows in found.run(iter([f"DESC STORAGE INTEGRATION {setup.integration}"])):
+                told = trust(rows)
     if told:
         screen.say(
             f"\nlet {setup.aws_role} trust {told['principal']} with the external id {told['external_id']}"
