@@ -1,0 +1,146 @@
+"""`weave.yml`: which repositories are woven, by which credential, into what, and where that is delivered.
+
+It is read from where Sluice is deployed and never from a repository that it weaves: a pull request cannot change what
+is done with it. Secrets stand in it by name only.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from shared.common.errors import Misconfigured
+from shared.gitops.news import BranchMoved, Host, PullChanged
+from shared.gitops.stale import Scope
+
+API = {
+    Host.GITHUB: "https://api.github.com",
+    Host.GITLAB: "https://gitlab.com/api/v4",
+    Host.BITBUCKET: "https://api.bitbucket.org/2.0",
+}
+"""The API of each host; a server of one's own is set as `api_url`."""
+
+SecretName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Folder = Annotated[str, Field(pattern=r"^(?!/)(?!.*(^|/)\.\.?(/|$))[^\\]*[^/\\]$")]
+BranchName = Annotated[str, Field(pattern=r"^[^\s~^:?*\[\\]+$", max_length=200)]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ToPullRequest(_Document):
+    """A pull request, which is used again until it is merged."""
+
+    to: Literal["pull_request"]
+    folder: Folder = "generated"
+    branch: BranchName = "sluice/generated"
+
+
+class ToCommit(_Document):
+    """A commit on the branch itself."""
+
+    to: Literal["commit"]
+    folder: Folder = "generated"
+
+
+class ToBucket(_Document):
+    """A bucket, such as the DAG folder of a managed Airflow: `s3://bucket/dags`."""
+
+    to: Literal["bucket"]
+    url: Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$")]
+
+
+class ToFolder(_Document):
+    """A directory of this machine."""
+
+    to: Literal["folder"]
+    path: str
+
+
+Delivering = Annotated[ToPullRequest | ToCommit | ToBucket | ToFolder, Field(discriminator="to")]
+
+
+class Woven(_Document):
+    """One branch of one repository. `credential` and `webhook_secrets` are names of secrets; two of these may be valid
+    at once, so that one can be exchanged. `repository` is `owner/name`, with all its groups at GitLab.
+    """
+
+    host: Host
+    repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.~-]+(/[A-Za-z0-9_.~-]+)+$")]
+    branch: BranchName = "main"
+    api_url: str = ""
+    credential: SecretName
+    webhook_secrets: Annotated[tuple[SecretName, ...], Field(min_length=1, max_length=2)]
+    definitions: Annotated[tuple[str, ...], Field(min_length=1)] = ("pipelines/**/*.yml",)
+    shared: tuple[str, ...] = ()
+    parameters: str = ""
+    targets: Annotated[
+        tuple[Literal["airflow", "stepfunctions", "workflows", "dagfactory"], ...], Field(min_length=1)
+    ] = ("airflow",)
+    engine_version: Literal["3", "2"] = "3"
+    layout: Annotated[int, Field(ge=1)] = 1
+    deliver: Delivering = ToPullRequest(to="pull_request")
+    preview: bool = True
+    status: str = "sluice/pipelines"
+
+    @property
+    def api(self) -> str:
+        """The base URL of the host's API."""
+        return self.api_url or API[self.host]
+
+    @property
+    def scope(self) -> Scope:
+        folder = self.deliver.folder if isinstance(self.deliver, ToPullRequest | ToCommit) else ""
+        parameters = (self.parameters,) if self.parameters else ()
+        return Scope(self.branch, self.definitions, (*self.shared, *parameters), folder)
+
+    @property
+    def ours(self) -> str:
+        """The branch that only we write; empty where there is none."""
+        return self.deliver.branch if isinstance(self.deliver, ToPullRequest) else ""
+
+    @field_validator("api_url")
+    @classmethod
+    def _is_https(cls, value: str) -> str:
+        local = value.startswith(("http://127.0.0.1", "http://localhost"))
+        if value and not value.startswith("https://") and not local:
+            raise ValueError("is no https URL")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _own_branch(self) -> Woven:
+        if self.ours == self.branch:
+            raise Misconfigured("the branch of the pull request is the one that the definitions are on")
+        return self
+
+
+class Weaving(_Document):
+    """All that is woven here."""
+
+    repositories: Annotated[tuple[Woven, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _once_each(self) -> Weaving:
+        seen = set[tuple[str, str, str]]()
+        for one in self.repositories:
+            key = (one.host.value, one.repository.lower(), one.branch)
+            if key in seen:
+                raise Misconfigured(f"{one.host.value} {one.repository} {one.branch} is there twice")
+            seen.add(key)
+        return self
+
+    def of(self, host: Host, repository: str) -> tuple[Woven, ...]:
+        """The branches of a repository that are woven; hosts do not tell capitals from small letters in its name."""
+        name = repository.lower()
+        return tuple(one for one in self.repositories if one.host is host and one.repository.lower() == name)
+
+    def about(self, news: BranchMoved | PullChanged) -> tuple[Woven, ...]:
+        """The entries that news are about. A pull request's base is known only when the host is asked."""
+        known = self.of(news.host, news.repository)
+        match news:
+            case BranchMoved():
+                return tuple(one for one in known if one.branch == news.branch)
+            case PullChanged():
+                return tuple(one for one in known if one.preview)

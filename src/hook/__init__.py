@@ -1,0 +1,1 @@
+"""The webhook: takes in what git hosts tell, and hands it on."""
