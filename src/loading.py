@@ -49,6 +49,21 @@ def table_of(source: Source, stream: str) -> TableSpec:
     )
 
 
+def known_streams(place: Workplace, source: str) -> list[str]:
+    """The streams that have landed. Where none has: those that the warehouse has loaded, whose log then is missing."""
+    landed = landed_streams(place.store, source)
+    return landed or sorted(name for name, at in place.warehouse.positions(source).items() if at)
+
+
+def nothing_landed(place: Workplace, source: str) -> str:
+    """What is said where there is nothing to load, and what would be right."""
+    where = place.redactor.url(place.settings.landing_url)
+    return (
+        f"{source}: nothing has landed in {where}, so there is nothing to load\n"
+        f"  hint:  land and load it: sluice run {source}; or point LANDING_URL at where it has landed"
+    )
+
+
 def gate_of(place: Workplace, source: Source, stream: str, *, tell: Tell) -> Gate | None:
     """What decides whether rows may go into the table of a stream; None where it has no checks."""
     checks = source.checks.get(stream, ())

@@ -21,6 +21,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO
 
@@ -31,6 +32,7 @@ from shared.landing.layout import Layout
 from shared.warehouse.ports import Disposition, LoadRecord, Session, Stage, StagedPart, TableSpec
 from shared.warehouse.sift import fields_of, sifted
 
+_STAGING = timedelta(days=1)
 _KEPT = re.compile(r"(?P<commit>[0-9]{20})/(?P<load>.+)-(?P<rows>[0-9]+)\.jsonl\.gz")
 
 
@@ -61,9 +63,12 @@ class Held:
         try:
             yield
         except SluiceError:
-            for key in self.keys:
-                store.delete(key)
+            self.take_back(store)
             raise
+
+    def take_back(self, store: ObjectStore) -> None:
+        for key in self.keys:
+            store.delete(key)
 
 
 def staged(
@@ -209,6 +214,31 @@ def set_aside(store: ObjectStore, source: str, stream: str, loads: Sequence[Load
             rows = {commit: count for commit, count in rows.items() if commit <= record.after}
         rows |= {commit: count for (load, commit), count in files.items() if load == record.load}
     return rows
+
+
+def sweep(
+    store: ObjectStore, session: Session, table: TableSpec, *, position: int, now: datetime
+) -> list[str]:
+    """Take away what loads left that died before their end; returns the keys.
+
+    What lies aside of a commit that the table has by now, and of no load that came to its end, is of one that cannot
+    come to it any more: its ledger has moved on. Copies that were made for staging go when they are a day old.
+    """
+    home, keys, loads = home_of(table.source, table.stream), list[str](), None
+    for info in store.list(home):
+        found = _KEPT.fullmatch(info.key.removeprefix(home))
+        if found is None:
+            dead = info.key.startswith(f"{home}staging/") and info.modified < now - _STAGING
+        elif int(found["commit"]) > position:
+            continue  # another loader may be at work on it
+        else:
+            loads = {record.load for record in session.history()} if loads is None else loads
+            dead = found["load"] not in loads
+        if dead:
+            keys.append(info.key)
+    for key in keys:
+        store.delete(key)
+    return keys
 
 
 def _zipped(file: Path) -> IO[bytes]:

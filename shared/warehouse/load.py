@@ -19,7 +19,7 @@ from shared.common.errors import SluiceError, Violation
 from shared.common.ports import Clock, ObjectStore
 from shared.contracts.columns import Column
 from shared.landing.commit import Commit
-from shared.warehouse.aside import Held, staged
+from shared.warehouse.aside import Held, staged, sweep
 from shared.warehouse.batches import BYTES, Batch, batches
 from shared.warehouse.drift import evolved
 from shared.warehouse.fetch import fetch, workplace
@@ -120,6 +120,8 @@ def load(
             columns = None if table.columns is None else evolved(table.columns, commits)
             run = _Loading(store, session, table, columns, gate or OpenGate(), load_id, clock, on_step)
             session.sweep()
+            if commits:
+                sweep(store, session, table, position=position, now=clock.now())
             for batch in run.batches(log, commits, position, batch_bytes) if commits else ():
                 if stop():
                     break
@@ -198,7 +200,8 @@ class _Loading:
     def batch(self, batch: Batch) -> _Done | None:
         """One load: the steps of the protocol. None when the ledger had moved on."""
         load, started = self.load_id(), self.clock.now()
-        stage, note, aside = self._staged(load, batch) if batch.commits else (None, batch.note, 0)
+        held, note = self._staged(load, batch) if batch.commits else (None, batch.note)
+        stage = None if held is None else held.stage
         change = Change(
             load=load,
             before=batch.before,
@@ -211,15 +214,17 @@ class _Loading:
             at=batch.at,
         )
         applied = self.session.apply(change, step=self.on_step)
+        if held is not None and applied is None:
+            held.take_back(self.store)
         if stage is not None:
             self.session.drop(stage)
             if stage.spared is not None:
                 self.session.drop(stage.spared)
             self.on_step(Step.DROPPED)
-        return None if applied is None else _Done(applied, note, aside)
+        return None if applied is None else _Done(applied, note, 0 if held is None else held.aside)
 
-    def _staged(self, load: str, batch: Batch) -> tuple[Stage, str, int]:
-        """The rows of a batch, ready to be applied, what was noted about them, and how many were set aside."""
+    def _staged(self, load: str, batch: Batch) -> tuple[Held, str]:
+        """The rows of a batch, ready to be applied, and what was noted about them."""
         with workplace(self.store.scratch()) as folder:
             parts = fetch(self.store, batch.commits, folder=folder)
             self.on_step(Step.VERIFIED)
@@ -229,7 +234,7 @@ class _Loading:
         self.on_step(Step.STAGED)
         with held.kept(self.store):
             note = self._settled(stage, held, load, batch)
-        return stage, "; ".join(filter(None, (held.note, note))), held.aside
+        return replace(held, stage=stage), "; ".join(filter(None, (held.note, note)))
 
     def _settled(self, stage: Stage, held: Held, load: str, batch: Batch) -> str:
         """Bring a stage to where it can be applied; returns what the gate noted."""

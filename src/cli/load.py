@@ -60,9 +60,11 @@ def load(
 
     Rows that fail a check stay out, and later loads stop there too, until the check is corrected, the rows are landed
     anew (`sluice state rewind`), or they are released. With --release, SOURCE may be left out.
+
+    Where nothing has landed there is nothing to do (exit code 0), unless the warehouse has loaded what is gone (4).
     """
     from src.cli.stop import Stop
-    from src.loading import Loads, landed_streams, listed
+    from src.loading import Loads, known_streams, listed
     from src.workplace import Workplace
 
     screen: Screen = context.obj
@@ -71,7 +73,7 @@ def load(
     released = _released(place, screen, source, release, reason)
     source = source or released[0].source
     found = place.source(source, file=source_file)
-    landed = landed_streams(place.store, source)
+    landed = known_streams(place, source)
     names = listed(streams, [*found.spec.streams, *landed], source) if streams else landed
     if released and not streams:
         names = [verdict.stream for verdict in released]
@@ -81,7 +83,7 @@ def load(
         for name in names:
             loads.ask(name)
         loads.wait(stop)
-    _say(screen, source, loads)
+    _say(screen, place, source, loads)
     code = stop.exit_code or exit_code(loads.failed.values(), others=loads.reports)
     screen.answer(
         {
@@ -135,14 +137,16 @@ def _replay(
             screen.warn(f"warning: {plan.table.name}: another loader was at work, so nothing was moved")
 
 
-def _say(screen: Screen, source: str, loads: Loads) -> None:
+def _say(screen: Screen, place: Workplace, source: str, loads: Loads) -> None:
+    from src.loading import nothing_landed
+
     rows = [
         (one.stream, one.status, f"{one.rows:,}", f"{one.seconds:.1f} s") for one in loads.reports.values()
     ]
     screen.say(
         table(rows, head=("stream", "", "rows", "time"), right=[2, 3])
         if rows
-        else f"{source}: nothing has landed"
+        else nothing_landed(place, source)
         if not loads.failed
         else f"{source}: nothing was loaded"
     )

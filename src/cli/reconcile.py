@@ -26,14 +26,14 @@ def reconcile(context: click.Context, source: str, streams: str | None, source_f
 
     Rows that wait to be loaded are no difference. No table is changed. Exit code 4: there is a difference.
     """
-    from src.loading import landed_streams, listed, reconciled
+    from src.loading import known_streams, listed, nothing_landed, reconciled
     from src.workplace import Workplace
 
     screen: Screen = context.obj
     place = Workplace.open()
     screen.redactor = place.redactor
     found = place.source(source, file=source_file)
-    landed = landed_streams(place.store, source)
+    landed = known_streams(place, source)
     names = listed(streams, [*found.spec.streams, *landed], source) if streams else landed
     results = reconciled(place, found, names)
     head = ("stream", "commits", "rows", "rejected", "waiting", "in the table", "")
@@ -49,7 +49,7 @@ def reconcile(context: click.Context, source: str, streams: str | None, source_f
         )
         for one in results
     ]
-    screen.say(table(rows, head=head, right=[1, 2, 3, 4, 5]) if rows else f"{source}: nothing has landed")
+    screen.say(table(rows, head=head, right=[1, 2, 3, 4, 5]) if rows else nothing_landed(place, source))
     differ = [one for one in results if one.differences]
     for one in differ:
         for difference in one.differences:

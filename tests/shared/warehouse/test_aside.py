@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from shared.common.fakes import FakeClock, MemoryStore
 from shared.contracts.columns import Column, ColumnType
 from shared.warehouse.aside import home_of
 from shared.warehouse.duckdb_file import DuckDB
+from shared.warehouse.ports import Step
 from shared.warehouse.reconcile import reconcile
 from shared.warehouse.replay import plan, rewind
 from tests.shared.warehouse.stream import Stream
@@ -178,3 +180,57 @@ def test_what_a_load_set_aside_that_was_held_back_is_taken_away(stream: Stream, 
         stream.load(spec)
 
     assert [] == left(stream)
+
+
+def test_what_a_load_set_aside_that_was_killed_goes_with_the_next_but_one(
+    stream: Stream, columns: Columns
+) -> None:
+    """The next one may be at work beside a loader that only seems to be dead."""
+    spec = stream.spec(columns=columns(id="string", v="integer"))
+    stream.commit([{"id": "a", "v": 1}, {"id": "b", "v": 10**40}])
+
+    def kill(step: Step) -> None:
+        if step is Step.APPLIED:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stream.load(spec, on_step=kill)
+    killed = len(left(stream))
+    stream.load(spec)
+    both = len(left(stream))
+    stream.commit([{"id": "c", "v": 1}])
+    stream.load(spec)
+
+    assert (1, 2, 1) == (killed, both, len(left(stream)))
+    assert 1 == reconcile(stream.log, stream.store, stream.warehouse, spec).aside
+
+
+def test_what_a_load_set_aside_that_came_too_late_is_taken_away(stream: Stream, columns: Columns) -> None:
+    spec = stream.spec(columns=columns(id="string", v="integer"))
+    stream.commit([{"id": "a", "v": 1}, {"id": "b", "v": 10**40}])
+
+    def overtake(step: Step) -> None:
+        if step is Step.EVOLVED:
+            assert "loaded" == stream.load(spec).status
+
+    report = stream.load(spec, on_step=overtake)
+
+    assert ("superseded", 1) == (report.status, len(left(stream)))
+    assert 1 == reconcile(stream.log, stream.store, stream.warehouse, spec).aside
+
+
+def test_copies_for_staging_that_a_dead_loader_left_go_when_they_are_a_day_old(
+    stream: Stream, columns: Columns
+) -> None:
+    spec = stream.spec(columns=columns(id="string", v="integer"))
+    copy = f"{home_of(stream.source, stream.stream)}staging/L9-1/00000.jsonl"
+    stream.store.put_new(copy, b"{}")
+    (info,) = stream.store.list(copy)
+    there = []
+    for hours in (23, 25):
+        stream.clock.sleep((info.modified + timedelta(hours=hours) - stream.clock.now()).total_seconds())
+        stream.commit([{"id": "a", "v": 1}])
+        stream.load(spec)
+        there.append(stream.store.head(copy) is not None)
+
+    assert [True, False] == there

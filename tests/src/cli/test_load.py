@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,27 @@ def test_a_replay_asks_first_and_brings_every_row_back(call: Call, place: Path) 
     assert "shop.orders: commits 1 to 1 are loaded again" in done.output
     assert before == table(place, "SELECT id, name FROM shop.orders ORDER BY id")
     assert "no table is beyond commit 9" in call("load", "shop", "--replay-from", "9").output
+
+
+@pytest.mark.parametrize("command", ["load", "reconcile"])
+def test_where_nothing_has_landed_it_says_where_and_what_to_do(call: Call, place: Path, command: str) -> None:
+    done = call(command, "shop")
+
+    assert 0 == done.exit_code
+    assert f"shop: nothing has landed in file://{place}" in done.output
+    assert "sluice run shop" in done.output
+    assert "LANDING_URL" in done.output
+
+
+@pytest.mark.parametrize("command", ["load", "reconcile"])
+def test_a_landing_zone_that_is_gone_is_no_empty_one(call: Call, place: Path, command: str) -> None:
+    call("run", "shop")
+    shutil.rmtree(place / ".sluice/landing")
+    done = call(command, "shop")
+
+    assert 4 == done.exit_code
+    assert "orders" in done.stderr
+    assert "commits are gone" in done.stderr or "was lost" in done.stderr
 
 
 def test_reconcile_says_that_all_fits_or_what_does_not(
