@@ -101,4 +101,6 @@ def test_says_what_is_wrong(tmp_path: Path, event: dict[str, Any], said: str) ->
 
 
 def test_an_order_is_no_plan() -> None:
-    assert [True, False, False] == [is_plan(one) for one in ({"action": "plan"}, {"source": "shop"}, [])]
+    events: list[Any] = [{"action": "plan"}, {"source": "shop"}, []]
+
+    assert [True, False, False] == [is_plan(event) for event in events]
