@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shared.common.errors import Misconfigured
 from shared.gitops.news import BranchMoved, Host, PullChanged
@@ -22,7 +22,15 @@ API = {
 """The API of each host; a server of one's own is set as `api_url`."""
 
 SecretName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Folder = Annotated[str, Field(pattern=r"^(?!/)(?!.*(^|/)\.\.?(/|$))[^\\]*[^/\\]$")]
+
+
+def _inside(path: str) -> str:
+    if not path or "\\" in path or any(part in ("", ".", "..") for part in path.split("/")):
+        raise ValueError("is no folder inside of the repository; write it like generated/dags")
+    return path
+
+
+Folder = Annotated[str, AfterValidator(_inside)]
 BranchName = Annotated[str, Field(pattern=r"^[^\s~^:?*\[\\]+$", max_length=200)]
 
 

@@ -95,10 +95,8 @@ class Desk:
             return Answer(204, reason="the delivery was taken in before")
         return Answer(202, {"delivery": delivery.identity, "queued": sum(fresh)})
 
-    def _verified(self, host: Host, headers: Mapping[str, str], body: bytes) -> None:
-        names = {
-            name for one in self.weaving.repositories if one.host is host for name in one.webhook_secrets
-        }
+    def _verified(self, host: Host, headers: Mapping[str, str], body: bytes, woven: Iterable[Woven]) -> None:
+        names = {name for one in woven if one.host is host for name in one.webhook_secrets}
         if not names:
             raise Refused(f"no repository at {host.value} is woven", status=401)
         try:
