@@ -128,6 +128,8 @@ def _integer(column: Column, text: str, spelling: Spelling) -> Scalar:
     if not _NUMBER.fullmatch(text):
         raise ValueError(text)
     value = Decimal(text)
+    if value.is_zero():
+        return 0
     if value.adjusted() > DIGITS or int(value) != value or not -_WIDEST < int(value) < _WIDEST:
         raise ValueError(text)
     return int(value)
@@ -147,16 +149,21 @@ def _decimal(column: Column, text: str) -> str:
     if not _NUMBER.fullmatch(text):
         raise NotAValue
     total, scale = digits(column)
-    value = Decimal(text)
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise NotAValue("its exponent is beyond all bounds") from None
     if value.is_zero():
         return "0"
     if value.adjusted() >= total - scale:
         raise NotAValue(f"it has more than {total - scale} digits before the point")
-    plain = format(value, "f")
-    whole, _, rest = plain.partition(".")
+    rounded = f"it would be rounded to {scale} digits"
+    if value.adjusted() < -scale:  # Not written out to see that: the exponent says how long it would be.
+        raise NotAValue(rounded)
+    whole, _, rest = format(value, "f").partition(".")
     rest = rest.rstrip("0")
     if len(rest) > scale:
-        raise NotAValue(f"it would be rounded to {scale} digits")
+        raise NotAValue(rounded)
     return f"{whole}.{rest}" if rest else whole
 
 

@@ -24,7 +24,7 @@ def house(request: Any) -> House:
 def test_a_value_beyond_its_column_blocks_nothing(house: House, tmp_path: Path, format: str) -> None:
     stream = house.stream(tmp_path / "landing")
     spec = stream.spec(columns=columns(id="string", n="integer", d="decimal", j="json"))
-    rows = [("a", 1, "0.5"), ("b", 10**40, "1"), ("c", 2, "0.30000000000000004"), ("d", 3, "9" * 39)]
+    rows = [("a", 1, "0.5"), ("b", 10**40, "1"), ("c", 2, "1e-999999999"), ("d", 3, "9" * 39)]
     if format.startswith("csv"):
         lines = ["id,n,d,j", *(f'"{id}",{n},{d},"text"' for id, n, d in rows)]
     else:
