@@ -38,6 +38,10 @@ def handler_of(open_place: Callable[[], Workplace], environ: Mapping[str, str]) 
     @handled("load", lambda: place().telemetry())
     def handler(event: Any, context: Context, telemetry: Telemetry) -> dict[str, Any]:
         asked = Asked.of(event, Zone.of(place().settings.landing_url))
+        if asked.sources:
+            from shared.landing.streams import landed_streams
+
+            asked.spell_out(lambda source: landed_streams(place().store, source))
         for what in asked.ignored:
             telemetry.log.info(f"ignored {what}")
         return _loaded(place(), asked, context, telemetry)

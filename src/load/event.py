@@ -1,14 +1,14 @@
 """What an event asks of the load app: which streams have something to load, and which message said so.
 
 Known are a notification of S3, an event of EventBridge about an object, an order `{"source": "recurly", "stream":
-"accounts"}`, and messages of SQS that hold any of these. What is about no commit of this landing zone is ignored, with
-a word on why.
+"accounts"}` (without `stream`: whatever of the source has landed), and messages of SQS that hold any of these. What is
+about no commit of this landing zone is ignored, with a word on why.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_plus
@@ -50,16 +50,24 @@ class Zone:
         return "no commit" if found is None else found[:2]
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Everything of a source."""
+
+    source: str
+
+
 @dataclass(slots=True)
 class Asked:
     """The streams to load, each once, with the messages that named it. `attempts`: how often a message came by now.
 
-    `broken` messages cannot be read; `ignored` says what was passed over. `queued` says that SQS wants to hear which
-    messages failed.
+    `sources` are those of which everything is asked for, with the messages that named them. `broken` messages cannot be
+    read; `ignored` says what was passed over. `queued` says that SQS wants to hear which messages failed.
     """
 
     queued: bool = False
     streams: dict[Stream, list[str]] = field(default_factory=dict)
+    sources: dict[str, list[str]] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
     broken: dict[str, SluiceError] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
@@ -76,6 +84,13 @@ class Asked:
             return asked
         asked._add(event, zone, "")
         return asked
+
+    def spell_out(self, landed: Callable[[str], Iterable[str]]) -> None:
+        """Put the streams that have `landed` in the place of their sources."""
+        for source, messages in self.sources.items():
+            for stream in landed(source):
+                self.streams.setdefault((source, stream), []).extend(messages)
+        self.sources = {}
 
     def attempt(self, stream: Stream) -> int:
         """How often the messages about a stream have come: the fewest of them."""
@@ -98,6 +113,8 @@ class Asked:
         for found in _streams(event, zone):
             if isinstance(found, str):
                 self.ignored.append(found)
+            elif isinstance(found, Whole):
+                self.sources.setdefault(found.source, []).append(message)
             else:
                 self.streams.setdefault(found, []).append(message)
 
@@ -105,8 +122,8 @@ class Asked:
 _HINT = 'send {"source": "recurly", "stream": "accounts"}, or an event of S3 about a commit'
 
 
-def _streams(event: Any, zone: Zone) -> Iterator[Stream | str]:
-    """The streams that an event is about, and for what is passed over why."""
+def _streams(event: Any, zone: Zone) -> Iterator[Stream | Whole | str]:
+    """The streams or sources that an event is about, and for what is passed over why."""
     match event:
         case {"Event": "s3:TestEvent"}:
             yield "a test event of S3"
@@ -122,6 +139,9 @@ def _streams(event: Any, zone: Zone) -> Iterator[Stream | str]:
                     raise unknown("field in the event", str(name), KNOWN)
             Layout(source, stream)
             yield source, stream
+        case {"source": str(source)} if len(event) == 1:
+            Layout(source, "any")
+            yield Whole(source)
         case _:
             raise Misconfigured("the event is none that this app knows", hint=_HINT)
 

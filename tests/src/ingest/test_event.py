@@ -15,6 +15,7 @@ from shared.ingestion.plan import Ask
 from shared.ingestion.reading import load_source
 from shared.ingestion.spec import SourceSpec
 from src.ingest.event import Order
+from src.ingest.plan import is_plan, order_in
 
 ROOT = Path(__file__).parents[3]
 SPEC = read_yaml(
@@ -148,7 +149,8 @@ def test_an_empty_range_is_refused() -> None:
 def test_every_sample_event_is_understood(file: Path) -> None:
     """They are what people copy."""
     source = load_source(ROOT / "src" / "recurly" / "source.yml")
-    order = Order.of(json.loads(file.read_bytes()), {"SOURCE": "recurly"})
+    event = json.loads(file.read_bytes())
+    order = (order_in if is_plan(event) else Order.of)(event, {"SOURCE": "recurly"})
 
     assert "recurly" == order.source
     assert order.groups(source.spec)

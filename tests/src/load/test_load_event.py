@@ -57,6 +57,13 @@ def test_each_kind_of_event_names_its_stream(event: dict[str, Any]) -> None:
     assert not asked.queued
 
 
+def test_an_order_without_a_stream_is_about_whatever_has_landed() -> None:
+    asked = Asked.of(queued({"source": "recurly"}, {"source": "recurly", "stream": "plans"}), ZONE)
+    asked.spell_out({"recurly": ["accounts", "plans"]}.__getitem__)
+
+    assert {("recurly", "accounts"): ["m0"], ("recurly", "plans"): ["m1", "m0"]} == asked.streams
+
+
 def test_many_messages_about_one_stream_are_one_load() -> None:
     other = Layout("recurly", "plans").commit(1)
     asked = Asked.of(queued(notified(), bridged(other), bridged(), notified()), ZONE)
@@ -98,7 +105,7 @@ def test_the_prefix_of_the_landing_zone_is_taken_off() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["{", "", "[]", json.dumps({"source": "recurly"}), json.dumps({"Records": [{}]})]
+    "body", ["{", "", "[]", json.dumps({"stream": "plans"}), json.dumps({"Records": [{}]})]
 )
 def test_a_message_that_cannot_be_read_is_broken_and_the_others_count(body: str) -> None:
     asked = Asked.of(queued(body, notified()), ZONE)
@@ -127,4 +134,7 @@ def test_no_message_breaks_the_others(body: Any) -> None:
 
 @pytest.mark.parametrize("file", sorted(EVENTS.glob("load_*.json")), ids=lambda file: file.stem)
 def test_the_sample_events_name_streams(file: Path) -> None:
-    assert ("recurly", "accounts") in Asked.of(json.loads(file.read_text()), ZONE).streams
+    asked = Asked.of(json.loads(file.read_text()), ZONE)
+    asked.spell_out({"recurly": ["accounts"]}.__getitem__)
+
+    assert ("recurly", "accounts") in asked.streams
