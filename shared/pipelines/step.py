@@ -46,15 +46,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What a step waits for: `source` must be settled first.
+    """What a step waits for: `source` must have ended first.
 
-    `side` is set where `source` is a branch: the edge is alive only when the branch chose that side. `implied`:
-    nobody wrote it; it is there because the step reads the output of `source`.
+    `side` is set where `source` is a branch: the edge is alive only when the branch chose that side. A `passive` edge
+    waits and blocks as any other, and does not make the step run: the step is unreached when all its other edges are
+    dead. Such edges lead to a step on a side of a branch from what else it depends on, and from what a step only
+    reads.
     """
 
     source: str
     side: bool | None = None
-    implied: bool = False
+    passive: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,6 +197,10 @@ RUNNING_STATES = frozenset(
 """States that a job is polled on. Any state in neither set is a failure and ends the polling."""
 
 
+LONGEST_POLL_SECONDS = 86400.0
+"""How long a job is polled at most, where nobody says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """Start a job somewhere, ask for its state every `poll_seconds`, end with it.
@@ -218,6 +222,7 @@ class Job:
     poll_seconds: float = 30.0
     poll_timeout_seconds: float | None = None
     call_timeout_seconds: float | None = None
+    job_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
