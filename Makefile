@@ -8,7 +8,7 @@ ARGS ?=
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-gx lint format bench layers package lock clean
+.PHONY: help setup demo test test-gx lint format bench layers package deploy lock clean
 
 # An environment that is active in the calling shell must not become part of this one.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
@@ -59,6 +59,9 @@ layers: $(READY) ## build the Lambda layers from Pipfile.lock, for arm64 and x86
 
 package: $(READY) ## build the functions' zips, and build/manifest.json with what was built
 	@.venv/bin/python -m src.packaging package $(ARGS)
+
+deploy: $(READY) ## deploy what was built: make deploy ENV=dev (shows the changes and asks; ARGS=--yes)
+	@.venv/bin/python -m src.cli deploy stack $(ENV) $(ARGS)
 
 lock: $(READY) ## resolve Pipfile again and write Pipfile.lock
 	@sh .ci/setup lock

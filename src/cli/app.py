@@ -35,6 +35,7 @@ COMMANDS = {
     "warehouse": "src.cli.warehouse:warehouse",
     "new": "src.cli.new:new",
     "invoke": "src.cli.invoke:invoke",
+    "deploy": "src.cli.deploy:deploy",
 }
 DEBUG = click.Option(
     ["--debug"], is_flag=True, expose_value=False, help="Show tracebacks of errors.",
