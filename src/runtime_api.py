@@ -26,6 +26,8 @@ class Kind(StrEnum):
 
     ANSWER = "answer"
     ERROR = "error"
+    TOO_LARGE = "too large"
+    """An answer that is refused; the runtime interface client ends itself then."""
     BROKEN = "broken"
     """The function could not even be loaded."""
     READY = "ready"
@@ -110,7 +112,7 @@ class RuntimeApi:
                 f"({LARGEST_ANSWER} bytes)."
             )
             failed = {"errorType": "Function.ResponseSizeTooLarge", "errorMessage": message}
-            self._words.put(Word(Kind.ERROR, json.dumps(failed).encode(), word.request))
+            self._words.put(Word(Kind.TOO_LARGE, json.dumps(failed).encode(), word.request))
             return False
         self._words.put(word)
         return True

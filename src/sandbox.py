@@ -163,6 +163,8 @@ class Sandbox:
                 return Kind.ERROR, _error("Runtime.OutOfMemory", killed), peak
             if word is not None and (word.kind is not Kind.READY or ready):
                 said = None if word.kind is Kind.READY else json.loads(word.body)
+                if word.kind is Kind.TOO_LARGE:
+                    self._end()
                 return word.kind, said, peak
             if word is None and self._process.poll() is not None:
                 code = self._process.returncode
@@ -214,9 +216,18 @@ def peak_mb(pid: int) -> float:
     return int(lines[0]) / 1024 if lines else 0.0
 
 
-def environ_of(settings: Mapping[str, str], environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment with `settings` behind it, for a function that finds no `.env` where it stands."""
-    return {**settings, **(os.environ if environ is None else environ)}
+def environ_here(dotenv: Path = Path(".env")) -> dict[str, str]:
+    """The environment of this process and `.env`, for a function that finds neither where it stands.
+
+    The landing zone that a command would use by default goes along: a function's own folder is thrown away.
+    """
+    from dotenv import dotenv_values
+
+    written = {name: value for name, value in dotenv_values(dotenv, encoding="utf-8").items() if value}
+    found = {**written, **os.environ}
+    if not found.get("LANDING_URL") and not found.get("BUCKET_NAME"):
+        found["LANDING_URL"] = (Path.cwd() / ".sluice" / "landing").as_uri()
+    return found
 
 
 def _error(kind: str, message: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from shared.common.errors import Refused, SluiceError, Superseded, Transient, Violation
+from shared.common.errors import Misconfigured, Refused, SluiceError, Superseded, Transient, Violation
 from shared.ingestion.backfill import Filled, key_of
 from shared.ingestion.found import Found
 from shared.ingestion.lane import FORGOTTEN, Course, Lane, Update
@@ -474,6 +474,11 @@ def last_words(error: BaseException) -> SluiceError:
     """
     if isinstance(error, SluiceError):
         return error
+    if isinstance(error, ModuleNotFoundError):
+        hint = (
+            "`make setup` installs it here; in Lambda the function lacks a layer, or the layer leaves it out"
+        )
+        return Misconfigured(f"the package {error.name} is not installed", hint=hint)
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown place"
     ours = SluiceError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.common.errors import Misconfigured
-from src.packaging.archive import Archive, Entries, read_zip, write_zip
+from src.packaging.archive import Archive, Entries, digest, read_zip, write_zip
 from src.packaging.bytecode import with_bytecode
 from src.packaging.contents import RULES, of_folder, of_repository, of_wheel
 from src.packaging.interpreter import Interpreter
@@ -34,7 +35,8 @@ def home_of(python: str, build: Path = BUILD) -> Path:
 class Workshop:
     """Makes zips for one Python out of the files in `root`.
 
-    Without an `interpreter` of that Python they have no bytecode. `tell` hears what is being done.
+    Without an `interpreter` of that Python they have no bytecode. `tell` hears what is being done. The zips lie in
+    `out`, by default where `home_of` says.
     """
 
     python: str
@@ -42,11 +44,12 @@ class Workshop:
     tell: Callable[[str], None]
     root: Path = ROOT
     build: Path = BUILD
+    out: Path | None = None
     _code: dict[str, Entries] = field(default_factory=dict, repr=False)
 
     @property
     def home(self) -> Path:
-        return home_of(self.python, self.build)
+        return self.out or home_of(self.python, self.build)
 
     @property
     def cache(self) -> Path:
@@ -61,22 +64,27 @@ class Workshop:
         return Lock.read(self.root / "Pipfile.lock")
 
     def layers(self, arches: Iterable[str], names: Iterable[str] | None = None) -> dict[str, Archive]:
-        """Build layers into `layers/<name>-<arch>.zip`. Raises as `wheels` and `recipe` do."""
+        """Build layers into `layers/<name>-<arch>.zip`; one of packages that is there already is kept.
+
+        Raises as `wheels` and `recipe` do.
+        """
         built: dict[str, Archive] = {}
         known: dict[str, dict[str, Any]] = {}
         for arch in arches:
             shelf = Shelf(self.lock, Target(self.python, arch), self.cache / "wheels", tell=self.tell)
-            for name in names or self.recipe.layers:
-                spec = self.recipe.layers[name]
-                wheels = self._wheels(shelf, name, spec)
-                entries = self._packages(wheels, spec) if spec.packages else self._shared(name, spec)
-                path = self.home / "layers" / f"{name}-{arch}.zip"
-                archive = built[f"{name}-{arch}"] = write_zip(
-                    path, {f"{IN_LAYER}/{p}": data for p, data in entries.items()}
-                )
+            for layer in names or self.recipe.layers:
+                spec, name = self.recipe.layers[layer], f"{layer}-{arch}"
+                wheels = self._wheels(shelf, layer, spec)
+                of = self._made_of(spec, wheels)
+                archive = self._kept(name, of) if wheels else None
+                if archive is None:
+                    entries = self._packages(wheels, spec) if wheels else self._shared(layer, spec)
+                    path = self.home / "layers" / f"{name}.zip"
+                    archive = write_zip(path, {f"{IN_LAYER}/{p}": data for p, data in entries.items()})
+                built[name] = archive
                 versions = {wheel.name: wheel.version for wheel in wheels}
-                known[f"{name}-{arch}"] = {"description": spec.description, "packages": versions}
-                self._told(f"layer {name}-{arch}", archive)
+                known[name] = {"description": spec.description, "packages": versions, "made_of": of}
+                self._told(f"layer {name}", archive)
         self._note("layers", built, known)
         return built
 
@@ -108,6 +116,22 @@ class Workshop:
             lower = shelf.closure(below.packages, wanted_by=f"layers/{spec.above}.yml")
             chosen = {one: wheel for one, wheel in chosen.items() if one not in lower}
         return list(chosen.values())
+
+    def _made_of(self, spec: LayerSpec, wheels: list[Wheel]) -> str:
+        """What the bytes of a layer of packages depend on, as a digest."""
+        version = self.interpreter.version if self.interpreter else None
+        said = [spec.model_dump(mode="json"), [wheel.sha256 for wheel in wheels], version, RULES]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+    def _kept(self, name: str, made_of: str) -> Archive | None:
+        """The layer that is there, when it was made of the same."""
+        one = self._said.get("layers", {}).get(name)
+        if one is None or one.get("made_of") != made_of:
+            return None
+        path = self.home / one["file"]
+        if not path.is_file() or digest(path) != one["sha256"]:
+            return None
+        return Archive(path, one["sha256"], one["bytes"], one["unzipped"], one["files"])
 
     def _packages(self, wheels: list[Wheel], spec: LayerSpec) -> Entries:
         entries: dict[str, bytes] = {}
@@ -142,20 +166,31 @@ class Workshop:
         sizes = f"{archive.size / 1e6:6.2f} MB, unzipped {archive.unzipped / 1e6:6.2f} MB"
         self.tell(f"{what:32} {sizes}, {archive.files:4} files, sha256 {archive.sha256[:12]}")
 
+    @property
+    def _manifest(self) -> Path:
+        return self.home / "manifest.json"
+
+    @property
+    def _said(self) -> dict[str, Any]:
+        """What the manifest says so far."""
+        said: dict[str, Any] = json.loads(self._manifest.read_text()) if self._manifest.exists() else {}
+        return said
+
     def _note(self, section: str, built: dict[str, Archive], known: dict[str, dict[str, Any]]) -> None:
         """Write what was built into `manifest.json`; what it says of others stays."""
-        path = self.home / "manifest.json"
-        said: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        said = self._said
         for name, archive in built.items():
             said.setdefault(section, {})[name] = {
                 "file": archive.path.relative_to(self.home).as_posix(),
                 "sha256": archive.sha256,
                 "bytes": archive.size,
                 "unzipped": archive.unzipped,
+                "files": archive.files,
                 **known[name],
             }
         said["python"] = self.python
         said["bytecode"] = self.interpreter.version if self.interpreter else None
+        path = self._manifest
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = path.with_name(".manifest.part")
         scratch.write_text(json.dumps(said, indent=2, sort_keys=True) + "\n")

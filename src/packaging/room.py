@@ -63,22 +63,26 @@ def lay_out(
     *,
     tell: Callable[[str], None] = lambda line: None,
     build: Path = BUILD,
+    home: Path | None = None,
     root: Path = ROOT,
+    opt: Path | None = None,
 ) -> Room:
-    """Unpack a function and its layers below an empty `folder`.
+    """Unpack a function and its layers, which lie in `home`, below an empty `folder`; or use an `opt` that is there.
 
     Raises `Misconfigured` when they are not built or changed since, and as `runnable` and `runtime_client` do.
     """
     interpreter = runnable(target)
-    home = home_of(target.python, build)
+    home = home or home_of(target.python, build)
     manifest = read_manifest(home, target)
     functions = manifest["functions"]
     if app not in functions:
         raise unknown("function", app, functions, file=home / "manifest.json")
-    task, opt = folder / "var" / "task", folder / "opt"
+    task = folder / "var" / "task"
     unpack([_zip(home, functions[app], app)], task)
-    layers = [(f"{name}-{target.arch}", manifest["layers"]) for name in functions[app]["layers"]]
-    unpack([_zip(home, known.get(name), name) for name, known in layers], opt)
+    if opt is None:
+        opt = folder / "opt"
+        names = [f"{layer}-{target.arch}" for layer in functions[app]["layers"]]
+        unpack([_zip(home, manifest["layers"].get(name), name) for name in names], opt)
     runtime = runtime_client(target, build=build, root=root, tell=tell)
     return Room(task, opt, runtime, interpreter, functions[app]["handler"])
 

@@ -51,9 +51,9 @@ class Target:
     def platforms(self) -> list[str]:
         """The tags of wheels that its glibc can load, the newest first."""
         machine = MACHINES[self.arch]
-        return [f"manylinux_2_{minor}_{machine}" for minor in range(GLIBC[self.python], 16, -1)] + [
-            f"manylinux2014_{machine}"
-        ]
+        older = ["manylinux2014", *(["manylinux2010", "manylinux1"] if self.arch == "x86_64" else [])]
+        newer = [f"manylinux_2_{minor}" for minor in range(GLIBC[self.python], 16, -1)]
+        return [f"{one}_{machine}" for one in (*newer, *older)]
 
     @cached_property
     def ranks(self) -> Mapping[Tag, int]:
