@@ -58,6 +58,7 @@ class Http(BaseModel):
 
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
+    """0 takes a free one."""
 
 
 class Configuration(BaseModel):

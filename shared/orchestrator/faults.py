@@ -5,6 +5,7 @@ Misconfigured ├── UnknownOperation   an event or a filter names an operati
               ├── UnknownProcess     a link, a command or a journaled event names a process that there is not
               └── MissingImage       a container process has no image
 Transient     ├── NonZeroExit        a command or a container ended with another code than 0
+              ├── Failed             what a process asked answered that it went wrong
               ├── TimedOut           a process took longer than it may
               └── Busy               more events wait than may: the input holds its own until there is room
 Superseded    └── Fenced             another replica took over what this one did not look after in time
@@ -45,6 +46,14 @@ class NonZeroExit(Transient):
     def __init__(self, code: int, *, logs: str = "") -> None:
         super().__init__(f"process exited with code {code}")
         self.code = code
+        self.logs = logs
+
+
+class Failed(Transient):
+    """`logs` is what the other side said."""
+
+    def __init__(self, message: str, *, logs: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, retry_after=retry_after)
         self.logs = logs
 
 

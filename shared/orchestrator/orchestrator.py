@@ -15,56 +15,23 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
-from typing import cast
 
 from shared.common.errors import Transient
 from shared.orchestrator.configuration import Limits
-from shared.orchestrator.doors import Input, Outlet, Process, Run
-from shared.orchestrator.event import Event, Operation
+from shared.orchestrator.doors import Input, Process
+from shared.orchestrator.event import Operation
 from shared.orchestrator.faults import UnknownInput, UnknownProcess
 from shared.orchestrator.filters import Filter
+from shared.orchestrator.function import Does, DoesWithRun, FunctionInput, FunctionProcess, Raises
 from shared.orchestrator.graph import Graph, InputNode, Link, ProcessNode
 from shared.orchestrator.journal import Store
 from shared.orchestrator.policy import Policy
 from shared.orchestrator.settings import Surroundings
 from shared.orchestrator.sqlite_journal import MEMORY, SqliteJournal
-from shared.orchestrator.status import Status
 from shared.orchestrator.supervisor import Supervisor
-
-Raises = Callable[[Outlet], None]
-Does = Callable[[Event], "Status | None"]
-DoesWithRun = Callable[[Event, Run], "Status | None"]
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionInput:
-    """A function that emits events until its outlet is `stopping()`, or returns when it has no more."""
-
-    function: Raises
-
-    def run(self, outlet: Outlet) -> None:
-        self.function(outlet)
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionProcess:
-    """A function of an event, or of an event and its `Run`."""
-
-    function: Does | DoesWithRun
-    takes_run: bool
-
-    @classmethod
-    def of(cls, function: Does | DoesWithRun) -> FunctionProcess:
-        return cls(function, len(inspect.signature(function).parameters) > 1)
-
-    def execute(self, event: Event, run: Run) -> Status | None:
-        if self.takes_run:
-            return cast(DoesWithRun, self.function)(event, run)
-        return cast(Does, self.function)(event)
 
 
 class Orchestrator:

@@ -99,6 +99,10 @@ class Supervisor:
         self._ticker.start()
         self.intake.arrange(graph)
 
+    def check(self, graph: Graph) -> None:
+        """Raises `Misconfigured` when a process of the graph cannot be opened."""
+        self._opened(graph)
+
     def change(self, graph: Graph) -> None:
         """Go on with another graph. Events under way keep the way that they had when they were taken.
 

@@ -1,0 +1,130 @@
+"""A dispatcher made from a document: started, changed while it runs, every version kept in the journal.
+
+A change is validated as a whole, then written as the next version, then put into effect; `after` is the version that
+it was made on, so that of two changes at once one is refused. The document that comes back is the one that was given.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from shared.common.documents import Document, read_json_document
+from shared.common.errors import Misconfigured, Superseded
+from shared.orchestrator import change
+from shared.orchestrator.configuration import Configuration, Kinds
+from shared.orchestrator.http_server import HttpServer
+from shared.orchestrator.journal import Store, Versioned
+from shared.orchestrator.settings import Surroundings
+from shared.orchestrator.supervisor import Supervisor
+
+LOG = logging.getLogger("sluice.dispatch")
+FROM_FILE = "from the file"
+Edit = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+class Dispatcher:
+    """`start`, then `edit` and `replace` as often as one likes, then `stop`."""
+
+    def __init__(self, kinds: Kinds, journal: Store, around: Surroundings) -> None:
+        self.kinds = kinds
+        self.journal = journal
+        self.around = around
+        self._lock = threading.Lock()
+        self.configuration = Configuration()
+        self.supervisor = Supervisor(journal, around=around, clock=around.clock)
+        self.http: HttpServer | None = None
+
+    def start(self, document: Document | None = None, *, replace: bool = False) -> Versioned:
+        """Begin with the document of a file, or with the journal's own; the version that runs.
+
+        A file that has changed since it was read last makes a new version. Where the document was changed at run time
+        since, both cannot hold: raises `Misconfigured` unless `replace` says that the file does.
+        """
+        current = self.journal.document()
+        if document is not None and self._is_new(document, current, replace=replace):
+            self.kinds.parse(document)
+            at = self.around.clock.now().timestamp()
+            number = self.journal.put_document(document.data, after=current.number, at=at, note=FROM_FILE)
+            current = self.journal.document(number)
+        if not current.number:
+            raise Misconfigured("there is no document to run", hint="name a file")
+        self.configuration = self.parse(current.document)
+        self.supervisor.limits = self.configuration.dispatcher
+        self.supervisor.start(self.configuration.graph())
+        if any(one.type == "webhook" for one in self.configuration.input):
+            self.listen()
+        return current
+
+    def listen(self) -> HttpServer:
+        """Serve webhooks, and whatever else is mounted on the routes."""
+        if self.http is None:
+            where = self.configuration.http
+            self.http = HttpServer(self.around.routes, host=where.host, port=where.port)
+        return self.http
+
+    def document(self) -> Versioned:
+        """The document that runs, exactly as it was given."""
+        return self.journal.document()
+
+    def replace(self, document: Mapping[str, Any], *, after: int, note: str = "") -> Versioned:
+        """Put a whole document into effect. Raises `Misconfigured` (all stays as it was) or `Superseded`."""
+        with self._lock:
+            made = self.parse(document)
+            current = self.journal.document().number
+            if current != after:
+                raise Superseded(
+                    f"the document is at version {current}, and this change was made on version {after}",
+                    hint="read it again, and make the change on what it is now",
+                )
+            graph = made.graph()
+            self.supervisor.check(graph)
+            at = self.around.clock.now().timestamp()
+            number = self.journal.put_document(document, after=after, at=at, note=note)
+            self.configuration = made
+            self.supervisor.change(graph)
+            if any(one.type == "webhook" for one in made.input):
+                self.listen()
+            return self.journal.document(number)
+
+    def edit(self, how: Edit, *, after: int | None = None, note: str = "") -> Versioned:
+        """Change the document by a function of `change`; without `after`, whatever version it is at."""
+        current = self.journal.document()
+        if after is not None and after != current.number:
+            current = Versioned(after, current.document)
+        return self.replace(how(current.document), after=current.number, note=note)
+
+    def pause(self, name: str) -> Versioned:
+        return self.edit(lambda document: change.pause(document, name, paused=True), note=f"pause {name}")
+
+    def resume(self, name: str) -> Versioned:
+        return self.edit(lambda document: change.pause(document, name, paused=False), note=f"resume {name}")
+
+    def stop(self, grace: float | None = None) -> bool:
+        """Drain and leave; see `Supervisor.drain`."""
+        if self.http is not None:
+            self.http.close()
+        return self.supervisor.drain(grace)
+
+    def parse(self, document: Mapping[str, Any]) -> Configuration:
+        """Raises `Misconfigured` with the line of each fault in the document written as JSON."""
+        text = json.dumps(document, indent=2, ensure_ascii=False)
+        return self.kinds.parse(read_json_document(text, file="document"))
+
+    def _is_new(self, document: Document, current: Versioned, *, replace: bool) -> bool:
+        """Whether the file says something that the journal does not know."""
+        if document.data == current.document:
+            return False
+        if current.number == 0 or current.note == FROM_FILE or replace:
+            return True
+        files = [one for one in self.journal.versions(limit=1000) if one.note == FROM_FILE]
+        if files and files[0].document == document.data:
+            LOG.info("the document was changed at run time (version %d) and goes on so", current.number)
+            return False
+        raise Misconfigured(
+            f"{document.file} has changed, and so has the document at run time (version {current.number})",
+            hint="start with --replace to let the file hold, or write the changes into the file",
+        )

@@ -1,0 +1,122 @@
+"""Process `subprocess`: a command, with the event in its environment and on its standard input.
+
+`PIPELINE_EVENT` is the event as base64 of its JSON, `PIPELINE_KEY` the key that is the same for every attempt at this
+event. Another exit code than 0 is a failure, "process exited with code N". No shell is involved.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.common.errors import Misconfigured
+from shared.orchestrator.doors import Process, Run
+from shared.orchestrator.environment import Environment
+from shared.orchestrator.event import Event
+from shared.orchestrator.faults import NonZeroExit, TimedOut
+from shared.orchestrator.settings import ProcessSettings, Surroundings
+from shared.orchestrator.status import Status
+
+LAST_WORDS = 5.0
+"""Seconds between SIGTERM and SIGKILL for a command that is over time."""
+TAIL = 64_000
+"""Bytes of output that are kept: the last ones."""
+
+
+class CommandContext(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    command: tuple[str, ...] = Field(min_length=1)
+    """The program and its arguments."""
+    env: Environment = Field(default_factory=dict)
+    """Beside `PATH`, `HOME` and the like; nothing else of our own environment is handed on."""
+    folder: str = ""
+
+
+class CommandProcess(ProcessSettings):
+    type: Literal["subprocess"]
+    execution_context: CommandContext
+
+    def open(self, around: Surroundings) -> Process:
+        context = self.execution_context
+        env = {name: around.filled(value, process=self.name) for name, value in context.env.items()}
+        return Command(self.name, context.command, env, context.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    name: str
+    command: tuple[str, ...]
+    env: Mapping[str, str]
+    folder: str = ""
+
+    def execute(self, event: Event, run: Run) -> Status:
+        text = event.to_json().encode()
+        kept = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
+        own = {"PIPELINE_EVENT": base64.b64encode(text).decode(), "PIPELINE_KEY": run.key}
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as given:
+            given.write(text)
+            given.seek(0)
+            try:
+                started = subprocess.Popen(  # noqa: S603 - running what the document says is its work
+                    self.command, stdin=given, stdout=output, stderr=subprocess.STDOUT,
+                    env={**kept, **self.env, **own}, cwd=self.folder or None, start_new_session=True,
+                )  # fmt: skip
+            except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+                raise Misconfigured(f"the command cannot be started: {error}", process=self.name) from None
+            try:
+                code = _wait(started, run)
+            finally:
+                _end(started)
+            logs = _tail(output)
+        if code is None:
+            raise TimedOut(run.timeout or 0.0, logs=logs)
+        if code:
+            raise NonZeroExit(code, logs=logs)
+        return Status(self.name, logs)
+
+
+_HANDED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "SSL_CERT_FILE")
+
+
+def _wait(started: subprocess.Popen[bytes], run: Run) -> int | None:
+    """The exit code; None when the time is over or the run was cancelled."""
+    until = None if run.timeout is None else time.monotonic() + run.timeout
+    while True:
+        left = 0.2 if until is None else min(0.2, until - time.monotonic())
+        try:
+            return started.wait(timeout=max(left, 0.0))
+        except subprocess.TimeoutExpired:
+            if run.cancelled.is_set() or (until is not None and time.monotonic() >= until):
+                return None
+
+
+def _end(started: subprocess.Popen[bytes]) -> None:
+    """No process of the group outlives the attempt."""
+    if started.poll() is None:
+        _signal(started, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            started.wait(timeout=LAST_WORDS)
+    _signal(started, signal.SIGKILL)
+    started.wait()
+
+
+def _signal(started: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(started.pid, number)
+
+
+def _tail(output: Any) -> str:
+    size = output.seek(0, os.SEEK_END)
+    output.seek(max(0, size - TAIL))
+    return str(output.read().decode("utf-8", "replace"))

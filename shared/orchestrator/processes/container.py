@@ -1,0 +1,169 @@
+"""Process `container`: an image, run once per event by a Docker Engine or by Podman's service.
+
+The event is base64 of its JSON in `PIPELINE_EVENT`; stderr and stdout are the logs; another exit code than 0 is a
+failure, "process exited with code N". A container has no network but the engine's bridge unless `network` says so, a
+read-only root, no capabilities, no new privileges, and limits. It is gone when the attempt is.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from shared.common.errors import Misconfigured, Transient
+from shared.orchestrator.doors import Process, Run
+from shared.orchestrator.environment import Environment
+from shared.orchestrator.event import Event
+from shared.orchestrator.faults import MissingImage, NonZeroExit, TimedOut
+from shared.orchestrator.settings import ProcessSettings, Surroundings
+from shared.orchestrator.status import Status
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+TAIL = 2000
+"""Lines of logs that are kept: the last ones."""
+
+
+class ContainerContext(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    image: str = ""
+    """With a digest (`name@sha256:…`) it is the same image for ever."""
+    command: tuple[str, ...] = ()
+    """Instead of the image's own."""
+    env: Environment = Field(default_factory=dict)
+    pull: Literal["missing", "always", "never"] = "missing"
+    network: str = "bridge"
+    """`bridge`, `none`, `host`, or the name of a network of the engine."""
+    user: str = "65534:65534"
+    """User and group in the container; nobody by default. Empty: as the image says."""
+    read_only: bool = True
+    """The root file system; /tmp can be written."""
+    memory: str = "512m"
+    cpus: float = Field(1.0, gt=0)
+    pids: int = Field(256, ge=1)
+
+    @field_validator("image")
+    @classmethod
+    def _is_there(cls, value: str) -> str:
+        if not value.strip():
+            raise MissingImage
+        return value
+
+
+class ContainerProcess(ProcessSettings):
+    type: Literal["container"]
+    execution_context: ContainerContext = Field(default_factory=ContainerContext, validate_default=True)
+
+    def open(self, around: Surroundings) -> Process:
+        context = self.execution_context
+        if not context.image:
+            raise MissingImage
+        env = {name: around.filled(value, process=self.name) for name, value in context.env.items()}
+        return Runner(self.name, context, env, around.doors.get("container", _from_environment))
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """`connect` opens a client of the engine."""
+
+    name: str
+    context: ContainerContext
+    env: Mapping[str, str]
+    connect: Any
+
+    def execute(self, event: Event, run: Run) -> Status:
+        with _faults(self.name, self.context.image), contextlib.closing(self.connect()) as engine:
+            self._pull(engine)
+            container = engine.containers.create(self.context.image, **self._options(event, run))
+            try:
+                container.start()
+                code = _wait(container, run)
+                logs = container.logs(tail=TAIL).decode("utf-8", "replace")
+            finally:
+                container.remove(force=True)
+        if code is None:
+            raise TimedOut(run.timeout or 0.0, logs=logs)
+        if code:
+            raise NonZeroExit(code, logs=logs)
+        return Status(self.name, logs)
+
+    def _pull(self, engine: DockerClient) -> None:
+        from docker.errors import ImageNotFound
+
+        if self.context.pull == "always":
+            engine.images.pull(self.context.image)
+        elif self.context.pull == "missing":
+            try:
+                engine.images.get(self.context.image)
+            except ImageNotFound:
+                engine.images.pull(self.context.image)
+
+    def _options(self, event: Event, run: Run) -> dict[str, Any]:
+        context = self.context
+        own = {
+            "PIPELINE_EVENT": base64.b64encode(event.to_json().encode()).decode(),
+            "PIPELINE_KEY": run.key,
+        }
+        return {
+            "command": list(context.command) or None,
+            "environment": {**self.env, **own},
+            "network_mode": context.network,
+            "user": context.user or None,
+            "read_only": context.read_only,
+            "tmpfs": {"/tmp": "size=64m"} if context.read_only else None,  # noqa: S108 - the container's
+            "mem_limit": context.memory,
+            "nano_cpus": int(context.cpus * 1e9),
+            "pids_limit": context.pids,
+            "cap_drop": ["ALL"],
+            "security_opt": ["no-new-privileges"],
+            "labels": {"sluice.process": self.name, "sluice.key": run.key},
+        }
+
+
+def _wait(container: Container, run: Run) -> int | None:
+    """The exit code; None when the time is over or the run was cancelled."""
+    until = None if run.timeout is None else time.monotonic() + run.timeout
+    pause = 0.02
+    while True:
+        container.reload()
+        if container.status in ("exited", "dead", "stopped"):
+            return int(container.attrs["State"]["ExitCode"])
+        if run.cancelled.wait(pause) or (until is not None and time.monotonic() >= until):
+            return None
+        pause = min(pause * 1.5, 0.5)
+
+
+@contextlib.contextmanager
+def _faults(process: str, image: str) -> Iterator[None]:
+    """The engine's errors as ours: what it says is wrong with us is not tried again."""
+    import requests
+    from docker.errors import APIError, DockerException, ImageNotFound
+
+    try:
+        yield
+    except ImageNotFound as error:
+        raise Misconfigured(
+            f"there is no image {image}", hint=str(error.explanation), process=process
+        ) from None
+    except APIError as error:
+        text = f"the engine answered: {error.explanation or error}"
+        if error.response is not None and 400 <= error.response.status_code < 500:
+            raise Misconfigured(text, process=process) from None
+        raise Transient(text, process=process) from None
+    except (DockerException, requests.RequestException) as error:
+        raise Transient(f"the container engine cannot be reached: {error}", process=process) from None
+
+
+def _from_environment() -> DockerClient:
+    import docker
+
+    return docker.from_env()

@@ -1,0 +1,40 @@
+"""Fixtures: a PostgreSQL for all tests of the dispatcher, and databases in it that are empty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import psycopg
+import pytest
+
+from tests.servers.databases import Missing, postgres
+
+_NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    try:
+        with postgres() as url:
+            yield url
+    except Missing as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+def make_database(server_url: str) -> Callable[[str], str]:
+    """Empty databases, by name; their URLs."""
+
+    def make(name: str) -> str:
+        unique = f"{name}_{next(_NUMBERS)}"
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{unique}"'.encode())
+        return server_url.rpartition("/")[0] + f"/{unique}"
+
+    return make
+
+
+@pytest.fixture
+def database(make_database: Callable[[str], str]) -> str:
+    return make_database("events")
