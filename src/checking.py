@@ -53,8 +53,9 @@ def final_table(place: Workplace, source: Source, stream: str) -> Iterator[Final
     """The final table of a stream, for reading. Raises `Misconfigured` when the stream or the table is not there."""
     from shared.warehouse.checks.dialect import dialect_of
     from shared.warehouse.checks.final import found_table
-    from shared.warehouse.ddl import HISTORY, OURS, PART, names_for
+    from shared.warehouse.ddl import HISTORY, OURS, PART
     from shared.warehouse.ports import Disposition
+    from src.wiring import column_names
 
     _known(place, source, stream)
     spec, dialect = table_of(source, stream), dialect_of(place.settings.warehouse_url)
@@ -64,7 +65,7 @@ def final_table(place: Workplace, source: Source, stream: str) -> Iterator[Final
             raise Misconfigured(
                 f"there is no table {spec.name} in the warehouse", hint=f"fill it: sluice run {source.name}"
             )
-        fields = names_for((c.name for c in spec.columns or ()), taken=(*OURS, PART, "_sluice_file", "rowid"))
+        fields = column_names(place.settings.warehouse_url)([c.name for c in spec.columns or ()], spec)
         names = {field: column for field, column in fields.items() if field != column}
         versions = HISTORY if spec.disposition is Disposition.SCD2 else ()
         yield Final(session.query, name, dialect, spec, names, (*OURS, PART, *versions))

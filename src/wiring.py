@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -14,8 +15,10 @@ from shared.common.ports import Clock, ObjectStore, Secrets
 from shared.common.redaction import Redactor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from shared.telemetry.handler import Telemetry
-    from shared.warehouse.ports import Warehouse
+    from shared.warehouse.ports import TableSpec, Warehouse
     from src.config import Settings
 
 
@@ -70,6 +73,29 @@ def open_warehouse(
             return Snowflake(parse(url), secrets=secrets or _no_secrets(), landing=landing)
     known = ["duckdb", "mysql", "postgresql", "snowflake"]
     raise unknown("kind of warehouse", scheme, known, setting="WAREHOUSE_URL")
+
+
+def column_names(url: str) -> Callable[[Sequence[str], TableSpec], dict[str, str]]:
+    """What gives the column of each field in the tables of the warehouse at a URL that `open_warehouse` takes."""
+    match url.partition("://")[0].partition("+")[0]:
+        case "duckdb":
+            from shared.warehouse import duckdb_table
+
+            return duckdb_table.columns_for
+        case "postgresql" | "postgres":
+            from shared.warehouse import postgres_types
+
+            return postgres_types.columns_for
+        case "mysql" | "mariadb":
+            from shared.warehouse import mysql_types
+
+            return mysql_types.columns_for
+    from shared.warehouse import snowflake_table
+    from shared.warehouse.ddl import PART
+    from shared.warehouse.snowflake_copy import FILE, ROW
+    from shared.warehouse.snowflake_stage import PLACE
+
+    return partial(snowflake_table.columns_for, taken=(PART, PLACE, FILE, ROW))
 
 
 def _no_secrets() -> Secrets:

@@ -15,29 +15,24 @@ from shared.warehouse.applying import apply_stage, undo
 from shared.warehouse.ddl import (
     COMMIT,
     DELETED,
-    HISTORY,
     LEDGER,
-    LOADED_AT,
     PART,
     RUN,
     literal,
-    names_for,
     quoted,
 )
 from shared.warehouse.dml import Dml, Grammar
 from shared.warehouse.duckdb_read import (
-    FILE,
     Group,
     groups,
     needs_rewriting,
     rewritten,
     stage_type,
 )
-from shared.warehouse.duckdb_table import FinalTable, explained
+from shared.warehouse.duckdb_table import FinalTable, columns_for, explained
 from shared.warehouse.ports import (
     Applied,
     Change,
-    Disposition,
     LoadRecord,
     OnStep,
     Stage,
@@ -52,7 +47,6 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _TRIES = 5
 _STAGE = ((RUN, "VARCHAR"), (COMMIT, "BIGINT"), (PART, "INTEGER"))
-_TAKEN = (RUN, LOADED_AT, COMMIT, PART, FILE, "rowid")
 
 
 def _path(field: str, steps: Sequence[str]) -> str:
@@ -116,8 +110,7 @@ class DuckDBSession:
     def stage(
         self, load: str, columns: Sequence[Column], parts: Sequence[StagedPart], *, folder: Path
     ) -> Stage:
-        taken = (*_TAKEN, *HISTORY) if self._spec.disposition is Disposition.SCD2 else _TAKEN
-        names = names_for((column.name for column in columns), taken=taken)
+        names = columns_for((column.name for column in columns), self._spec)
         fields = self._final.widened(columns, names)
         name = quoted("temp", "main", self._stage_name(load))
         kinds = [(names[column.name], stage_type(column)) for column in fields]

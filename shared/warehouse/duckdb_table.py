@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from shared.warehouse.ddl import (
     COMMIT,
     IS_CURRENT,
     LOADED_AT,
+    PART,
     RUN,
     VALID_FROM,
     VALID_TO,
@@ -23,7 +24,7 @@ from shared.warehouse.ddl import (
     names_for,
     quoted,
 )
-from shared.warehouse.duckdb_read import Group, doubts, tried, type_of
+from shared.warehouse.duckdb_read import FILE, Group, doubts, tried, type_of
 from shared.warehouse.ports import Disposition, Stage, TableSpec
 
 if TYPE_CHECKING:
@@ -56,6 +57,12 @@ _KINDS = {
 _ISO = "regexp_replace(strftime({} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ'), '[.]000000Z$', 'Z')"
 
 
+def columns_for(fields: Iterable[str], spec: TableSpec) -> dict[str, str]:
+    """The column of each field, in the final table of `spec` and its stages."""
+    versions = tuple(VERSIONS) if spec.disposition is Disposition.SCD2 else ()
+    return names_for(fields, taken=(*OURS, PART, FILE, "rowid", *versions))
+
+
 class FinalTable:
     """The final table of one stream. Columns are compared as DuckDB does: without regard to case."""
 
@@ -80,8 +87,7 @@ class FinalTable:
         }
         names = {name: name for name in found}
         if self._spec.columns is not None:
-            taken = (*OURS, *VERSIONS) if self._spec.disposition is Disposition.SCD2 else tuple(OURS)
-            names |= names_for((column.name for column in self._spec.columns), taken=taken)
+            names |= columns_for((column.name for column in self._spec.columns), self._spec)
             found |= {column.name: column for column in self._spec.columns}
         return Stage("", "", (), tuple(found.values()), names)
 

@@ -24,6 +24,7 @@ from shared.warehouse.ddl import HISTORY
 from shared.warehouse.fetch import fetch
 from shared.warehouse.ports import Step
 from shared.warehouse.replay import plan, rewind
+from src.wiring import column_names
 from tests.shared.warehouse.house import House, nested, plain
 from tests.shared.warehouse.stream import Stream, columns
 
@@ -190,6 +191,23 @@ class WarehouseSuite:
         other = [99 if name == "id" else number for name, number in record.items()]
         assert sorted([tuple(changed), tuple(other)]) == values
         assert (0, 1) == (report.inserted, report.updated)
+
+    @pytest.mark.parametrize("disposition", ["append", "scd2"])
+    def test_the_columns_of_fields_are_known_without_a_load(
+        self, house: House, stream: Stream, disposition: str
+    ) -> None:
+        """A profile and the checks of a table that is there ask for them."""
+        names = [*ODD_NAMES, *HISTORY, "Valid_From"]
+        record = {name: number for number, name in enumerate(names)}
+        kinds = tuple(Column(name, ColumnType.INTEGER) for name in names)
+        spec = stream.spec(disposition, columns=kinds, primary_key=("id",))
+        stream.commit([record])
+        stream.load(spec)
+        columns = column_names(house.url)(names, spec)
+
+        found = house.rows(stream, *columns.values())
+        assert [tuple(record.values())] == found
+        assert list(columns) == names
 
     def test_integers_beyond_64_bits_come_late(self, house: House, stream: Stream) -> None:
         spec = stream.spec("merge", columns=columns(id="integer", n="integer"), primary_key=("id",))

@@ -124,6 +124,18 @@ class TestVersions:
         assert 0 == loaded.exit_code, loaded.output
         assert 0 == done.exit_code, done.output
 
+    def test_a_field_of_the_same_name_is_found_under_the_name_that_it_has_there(
+        self, call: Call, place: Path, versions: Path
+    ) -> None:
+        file = place / "src/shop/source.yml"
+        field = "valid_from: {type: string, nullable: true}"
+        plain = "columns: {id: string, updated_at: timestamp}}"
+        file.write_text(file.read_text().replace(plain, plain.replace("}}", f", {field}}}}}")))
+        versions.write_text("checks:\n  - expect_column_values_to_be_null: {column: valid_from}\n")
+        loaded, done = call("run", "shop", "--streams", "versions"), call("checks", "run", "shop.versions")
+
+        assert (0, 0) == (loaded.exit_code, done.exit_code), loaded.output + done.output
+
     def test_profiles_do_not_show_them(
         self, call: Call, versions: Path, last_line: Callable[[str], Any]
     ) -> None:
