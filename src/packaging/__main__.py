@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 
 from shared.common.errors import Misconfigured, SluiceError
-from src.cli.outcome import told
 from src.packaging.build import Workshop
 from src.packaging.interpreter import Interpreter, find_interpreter
 from src.packaging.target import DEPLOYED, GLIBC, MACHINES
@@ -31,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
         else:
             workshop.functions()
     except SluiceError as error:
-        sys.stderr.write(f"{told(error)}\n")
+        sys.stderr.write(f"error: {error}\n")
         return error.exit_code
     _say(f"{chosen.what}: {time.monotonic() - began:.0f} s, {workshop.home / 'manifest.json'}")
     return 0

@@ -125,6 +125,12 @@ def test_a_window_of_a_back_fill_lands_in_a_log_of_its_own(world: World) -> None
     assert answer["done"]
 
 
+def test_a_plan_is_what_a_state_machine_maps_over(world: World) -> None:
+    answer, _ = world.invoke("ingest", event("ingest_plan"))
+
+    assert answer
+
+
 def test_a_schedule_names_no_source_and_lands_all_that_is_in_season(world: World) -> None:
     scheduled = event("ingest_scheduled")
     answer, _ = world.invoke(
@@ -144,7 +150,7 @@ def test_a_dropped_file_lands_once(world: World, sample: str) -> None:
     assert 1 == world.commits("files", "signups")
 
 
-@pytest.mark.parametrize("sample", ["load_direct", "load_eventbridge", "load_sqs"])
+@pytest.mark.parametrize("sample", ["load_direct", "load_eventbridge", "load_sqs", "load_source"])
 def test_what_landed_is_loaded_into_postgresql(world: World, sample: str) -> None:
     answer, _ = world.invoke("load", event(sample))
 
