@@ -111,6 +111,16 @@ class Settings(BaseSettings):
         "Without it windows are worked off on this machine.",
     )
 
+    weave_file: str = Field(
+        "weave.yml", description="Which repositories are woven, and where their artifacts go: docs/weave.md."
+    )
+    weave_queue_url: str | None = Field(
+        None, description="URL of the FIFO queue of SQS between the webhook and its worker; in AWS only."
+    )
+    weave_table: str | None = Field(
+        None, description="The DynamoDB table in which the webhook remembers deliveries; in AWS only."
+    )
+
     @field_validator("environment", mode="before")
     @classmethod
     def _lower(cls, value: Any) -> Any:

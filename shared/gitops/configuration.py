@@ -35,7 +35,7 @@ BranchName = Annotated[str, Field(pattern=r"^[^\s~^:?*\[\\]+$", max_length=200)]
 
 
 class _Document(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class ToPullRequest(_Document):

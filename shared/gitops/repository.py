@@ -107,3 +107,11 @@ class Repository(Protocol):
 
     def status(self, sha: str, verdict: Verdict, *, context: str, description: str, url: str = "") -> None:
         """Set the status of a commit under the name `context`; `description` is cut to what the host takes."""
+
+
+def between(old: Mapping[str, str], new: Mapping[str, str]) -> list[FileChange]:
+    """What differs between two trees, as `Repository.files` gives them; sorted."""
+    found = [FileChange(path, ChangeKind.REMOVED) for path in old.keys() - new.keys()]
+    found += [FileChange(path, ChangeKind.ADDED) for path in new.keys() - old.keys()]
+    both = old.keys() & new.keys()
+    return sorted(found + [FileChange(path, ChangeKind.MODIFIED) for path in both if old[path] != new[path]])

@@ -19,14 +19,16 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.common.errors import Misconfigured, Refused, Transient
 from shared.common.ports import Clock, Secrets
-from shared.gitops.configuration import Weaving, Woven
 from shared.gitops.delivery import LARGEST, host_of, read
 from shared.gitops.news import BranchMoved, Host, News
 from shared.gitops.signature import verify
+
+if TYPE_CHECKING:
+    from shared.gitops.configuration import Weaving, Woven
 
 
 class Queue(Protocol):

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import msgspec
 
 from shared.common.errors import Refused, Superseded, Transient
-from shared.gitops.repository import ChangeKind, FileChange, Files, Pull, Verdict
+from shared.gitops.repository import ChangeKind, FileChange, Files, Pull, Verdict, between
 from shared.rest.client import Client
 from shared.rest.links import parse_links
 from shared.rest.message import Pairs, Request
@@ -62,7 +62,7 @@ class GitHub:
             self._seen(commit)
         if found["status"] not in ("ahead", "identical") or len(found.get("files", ())) >= COMPARED:
             # It compares with the merge base, which is not `old` here; or it does not show all.
-            return _between(self.files(old), self.files(new))
+            return between(self.files(old), self.files(new))
         return sorted(_changes(found.get("files", ())))
 
     def files(self, sha: str) -> Mapping[str, str]:
@@ -145,9 +145,10 @@ class GitHub:
         return str(found["merge_base_commit"]["sha"])
 
     def comment(self, number: int, marker: str, bodies: Sequence[str]) -> None:
-        ours = [one for one in self._pages(f"issues/{number}/comments") if marker in (one.get("body") or "")]
+        sign = f"<!-- {marker} -->"
+        ours = [one for one in self._pages(f"issues/{number}/comments") if sign in (one.get("body") or "")]
         for place, text in enumerate(bodies):
-            said = {"body": f"{marker}\n{text}"}
+            said = {"body": f"{sign}\n{text}"}
             if place >= len(ours):
                 self._send("POST", f"issues/{number}/comments", said)
             elif ours[place]["body"] != said["body"]:
@@ -286,13 +287,3 @@ def _changes(files: Iterable[Mapping[str, Any]]) -> Iterator[FileChange]:
             yield FileChange(one["filename"], ChangeKind.ADDED, one["previous_filename"])
         elif one["status"] != "unchanged":
             yield FileChange(one["filename"], _KINDS.get(one["status"], ChangeKind.MODIFIED))
-
-
-def _between(old: Mapping[str, str], new: Mapping[str, str]) -> list[FileChange]:
-    """What differs between two trees."""
-    found = [FileChange(path, ChangeKind.REMOVED) for path in old.keys() - new.keys()]
-    found += [FileChange(path, ChangeKind.ADDED) for path in new.keys() - old.keys()]
-    found += [
-        FileChange(path, ChangeKind.MODIFIED) for path in old.keys() & new.keys() if old[path] != new[path]
-    ]
-    return sorted(found)

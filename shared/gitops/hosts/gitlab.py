@@ -1,0 +1,263 @@
+"""GitLab, in the cloud or on a server of one's own: https://docs.gitlab.com/api/rest/ (v4), and GraphQL for reading.
+
+The base URL is `https://gitlab.com/api/v4`. The credential is a project access token with the scope `api` and the role
+Maintainer, or Developer where the branches are not protected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from shared.common.errors import Refused, Superseded, Transient
+from shared.gitops.repository import ChangeKind, FileChange, Files, Pull, Verdict, between
+from shared.rest.client import Client
+from shared.rest.links import parse_links
+from shared.rest.message import Request
+
+COMPARED = 1000
+"""Files from which on a comparison may leave some out; what differs is found in the trees then."""
+
+TOGETHER = 50
+"""Files that one GraphQL query reads."""
+
+_STATES = {
+    Verdict.PENDING: "pending",
+    Verdict.SUCCESS: "success",
+    Verdict.FAILURE: "failed",
+    Verdict.ERROR: "failed",
+}
+
+
+class GitLab:
+    """One project by its whole path, through a client whose base URL is the API's."""
+
+    def __init__(self, client: Client, repository: str) -> None:
+        self._client = client
+        self._repository = repository
+
+    def head(self, branch: str) -> str | None:
+        try:
+            return str(self._get(f"repository/branches/{quote(branch, safe='')}")["commit"]["id"])
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def changes(self, old: str, new: str) -> Sequence[FileChange] | None:
+        try:
+            # `straight`: the two commits themselves and not the merge base.
+            found = self._get("repository/compare", **{"from": old, "to": new, "straight": "true"})
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+        diffs = found.get("diffs", ())
+        if found.get("compare_timeout") or len(diffs) >= COMPARED:
+            return between(self.files(old), self.files(new))
+        return sorted(_changes(diffs))
+
+    def files(self, sha: str) -> Mapping[str, str]:
+        path = "repository/tree"
+        asked = {"ref": sha, "recursive": "true", "pagination": "keyset"}
+        return {one["path"]: one["id"] for one in self._pages(path, **asked) if one["type"] == "blob"}
+
+    def read(self, paths: Iterable[str], sha: str) -> Mapping[str, bytes]:
+        wanted = list(dict.fromkeys(paths))
+        found: dict[str, bytes] = {}
+        for start in range(0, len(wanted), TOGETHER):
+            some = wanted[start : start + TOGETHER]
+            found |= self._read_one(some[0], sha) if len(some) == 1 else self._read_some(some, sha)
+        return found
+
+    def commit(self, branch: str, files: Files, *, parent: str, message: str) -> str:
+        if self.head(branch) != parent:
+            raise self._moved(branch)
+        asked = {"branch": branch, "commit_message": message, "actions": self._actions(files, parent)}
+        made = self._send("POST", "repository/commits", asked)
+        if parent not in made.get("parent_ids", ()):
+            # GitLab has no condition on the head; our commit stands on another, and the work is done again there.
+            raise self._moved(branch)
+        return str(made["id"])
+
+    def propose(self, branch: str, files: Files, *, base: str, parent: str, title: str, body: str) -> str:
+        asked = {
+            "branch": branch,
+            "start_sha": parent,
+            "force": True,
+            "commit_message": title,
+            "actions": self._actions(files, parent),
+        }
+        self._send("POST", "repository/commits", asked)
+        said = {"title": title, "description": body, "target_branch": base, "remove_source_branch": True}
+        try:
+            return str(self._send("POST", "merge_requests", {**said, "source_branch": branch})["web_url"])
+        except Refused as error:
+            if error.status != 409:
+                raise
+            mine = self._open_pull(branch)
+            if mine is None:
+                raise
+        return str(self._send("PUT", f"merge_requests/{mine['iid']}", said)["web_url"])
+
+    def withdraw(self, branch: str) -> None:
+        try:
+            self._delete(f"repository/branches/{quote(branch, safe='')}")
+        except Refused as error:
+            if error.status != 404:
+                raise
+            return
+        if mine := self._open_pull(branch):
+            self._send("PUT", f"merge_requests/{mine['iid']}", {"state_event": "close"})
+
+    def pull(self, number: int) -> Pull:
+        try:
+            found = self._get(f"merge_requests/{number}")
+        except Refused as error:
+            if error.status == 404:
+                raise KeyError(number) from None
+            raise
+        refs = found.get("diff_refs") or {}
+        return Pull(
+            number=number,
+            title=found["title"],
+            base=found["target_branch"],
+            base_sha=self.head(found["target_branch"]) or refs.get("start_sha") or "",
+            head=found["source_branch"],
+            head_sha=found["sha"],
+            fork=found["source_project_id"] != found["target_project_id"],
+            open=found["state"] == "opened",
+            url=found["web_url"],
+        )
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        request = replace(self._request("repository/merge_base"), params=(("refs[]", one), ("refs[]", other)))
+        try:
+            found = self._json(request)
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+        return str(found["id"]) if found and found.get("id") else None
+
+    def comment(self, number: int, marker: str, bodies: Sequence[str]) -> None:
+        sign = f"<!-- {marker} -->"
+        path = f"merge_requests/{number}/notes"
+        notes = self._pages(path, sort="asc", order_by="created_at")
+        ours = [one for one in notes if sign in (one.get("body") or "")]
+        for place, text in enumerate(bodies):
+            said = {"body": f"{sign}\n{text}"}
+            if place >= len(ours):
+                self._send("POST", path, said)
+            elif ours[place]["body"] != said["body"]:
+                self._send("PUT", f"{path}/{ours[place]['id']}", said)
+        for one in ours[len(bodies) :]:
+            self._delete(f"{path}/{one['id']}")
+
+    def status(self, sha: str, verdict: Verdict, *, context: str, description: str, url: str = "") -> None:
+        said = {"state": _STATES[verdict], "name": context, "description": description[:255]}
+        try:
+            self._send("POST", f"statuses/{sha}", {**said, "target_url": url} if url else said)
+        except Refused as error:
+            # A status that is what it was is refused: "Cannot transition status via :run from :running".
+            if error.status != 400 or "transition" not in str(error):
+                raise
+
+    # Writing
+
+    def _actions(self, files: Files, parent: str) -> list[dict[str, str]]:
+        """What a commit does to each file; GitLab tells a new file from one that is there."""
+        there = self.files(parent)
+        return [
+            {"action": "delete", "file_path": path}
+            if content is None
+            else {
+                "action": "update" if path in there else "create",
+                "file_path": path,
+                "content": content.decode(),
+            }
+            for path, content in sorted(files.items())
+        ]
+
+    def _open_pull(self, branch: str) -> Mapping[str, Any] | None:
+        found = self._get("merge_requests", source_branch=branch, state="opened")
+        return next(iter(found), None)
+
+    def _moved(self, branch: str) -> Superseded:
+        return Superseded("the branch has moved meanwhile", repository=self._repository, branch=branch)
+
+    # Reading
+
+    def _read_one(self, path: str, sha: str) -> dict[str, bytes]:
+        try:
+            asked = self._request(f"repository/files/{quote(path, safe='')}/raw", ref=sha)
+            return {path: self._client.send(asked).body}
+        except Refused as error:
+            if error.status == 404:
+                return {}
+            raise
+
+    def _read_some(self, paths: Sequence[str], sha: str) -> dict[str, bytes]:
+        """Several files by one query; those that are no plain text are read one by one."""
+        query = (
+            "query($project: ID!, $sha: String!, $paths: [String!]!) { project(fullPath: $project) "
+            "{ repository { blobs(ref: $sha, paths: $paths) { nodes { path rawBlob } } } } }"
+        )
+        variables = {"project": self._repository, "sha": sha, "paths": list(paths)}
+        url = self._client.base_url.removesuffix("/v4") + "/graphql"
+        answer = self._json(Request(url, "POST", json={"query": query, "variables": variables}))
+        project = (answer.get("data") or {}).get("project")
+        if answer.get("errors") or not project:
+            said = "; ".join(str(one.get("message")) for one in answer.get("errors", ())) or "no project"
+            raise Transient(f"GitLab did not read the files: {said}", repository=self._repository)
+        found: dict[str, bytes] = {}
+        for blob in project["repository"]["blobs"]["nodes"]:
+            if blob.get("rawBlob") is None:
+                found |= self._read_one(blob["path"], sha)
+            else:
+                found[blob["path"]] = blob["rawBlob"].encode()
+        return found
+
+    # Requests
+
+    def _request(self, path: str, **params: str) -> Request:
+        request = self._client.request(f"projects/{quote(self._repository, safe='')}/{path}")
+        return replace(request, params=tuple(params.items()))
+
+    def _get(self, path: str, **params: str) -> Any:
+        return self._json(self._request(path, **params))
+
+    def _send(self, method: str, path: str, document: Mapping[str, Any]) -> Any:
+        return self._json(replace(self._request(path), method=method, json=document))
+
+    def _delete(self, path: str) -> None:
+        self._client.send(replace(self._request(path), method="DELETE"))
+
+    def _json(self, request: Request) -> Any:
+        return msgspec.json.decode(self._client.send(request).body)
+
+    def _pages(self, path: str, **params: str) -> Iterator[Mapping[str, Any]]:
+        request: Request | None = self._request(path, **params, per_page="100")
+        while request is not None:
+            answer = self._client.send(request)
+            yield from msgspec.json.decode(answer.body)
+            links = parse_links(answer.headers.get("link", ""))
+            target = next((link.target for link in links if "next" in link.rels), None)
+            request = replace(request, url=target, params=()) if target else None
+
+
+def _changes(diffs: Iterable[Mapping[str, Any]]) -> Iterator[FileChange]:
+    for one in diffs:
+        if one.get("deleted_file"):
+            yield FileChange(one["old_path"], ChangeKind.REMOVED)
+        elif one.get("renamed_file"):
+            yield FileChange(one["old_path"], ChangeKind.REMOVED)
+            yield FileChange(one["new_path"], ChangeKind.ADDED, one["old_path"])
+        else:
+            yield FileChange(
+                one["new_path"], ChangeKind.ADDED if one.get("new_file") else ChangeKind.MODIFIED
+            )

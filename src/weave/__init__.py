@@ -1,0 +1,1 @@
+"""Weaving: the worker behind the webhook, and the same on one machine without AWS."""
