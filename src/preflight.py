@@ -10,6 +10,7 @@ from shared.common.errors import Misconfigured
 from shared.common.masks import Hash
 
 if TYPE_CHECKING:
+    from shared.common.ports import Secrets
     from shared.ingestion.source import Source
     from src.workplace import Workplace
 
@@ -17,14 +18,21 @@ _CREDENTIALS = ("username", "password", "token", "key", "client_id", "client_sec
 
 
 def preflight(
-    place: Workplace, source: Source, streams: Iterable[str] | None = None, *, warehouse: bool = True
+    place: Workplace,
+    source: Source,
+    streams: Iterable[str] | None = None,
+    *,
+    warehouse: bool = True,
+    secrets: Secrets | None = None,
 ) -> None:
     """Look whether a run of these streams (None: all) can begin; cheap, and nothing of the source is asked.
+
+    `secrets` are those of the run, by default those of the configuration.
 
     Raises `Misconfigured` with all that is missing, and what Secrets Manager raises. Without `warehouse` it is left
     alone; with it, its URL is read, and nothing is opened.
     """
-    secrets = place.configuration.secrets
+    secrets = secrets or place.configuration.secrets
     found = [_wrong(partial(secrets.get, name)) for name in secret_names(source)]
     keyed = _hashed(source, streams)
     if keyed:

@@ -17,6 +17,7 @@ from shared.telemetry.handler import Context, ContextDeadline, Handler, Telemetr
 from shared.telemetry.metrics import Figures
 from src.ingest.event import Order
 from src.ingest.plan import is_plan, order_in, plan
+from src.preflight import preflight
 from src.workplace import Workplace
 
 MARGIN = 0.05
@@ -52,6 +53,10 @@ def _run(place: Workplace, order: Order, context: Context, telemetry: Telemetry)
     whole = context.get_remaining_time_in_millis() / 1000
     deadline = ContextDeadline(context, margin=MARGIN * whole)
     tools = place.tools(deadline=deadline)
+    # Without credentials no stream can run, which is one error and not one a stream. What only some streams lack (the
+    # key of their hashes) stops those and no others; the warehouse is the load app's, and whether contracts may follow
+    # one another was decided when this was deployed.
+    preflight(place, source, (), secrets=tools.secrets, warehouse=False)
     reports, left = list[RunReport](), list[str]()
     for names, ask in order.groups(source.spec):
         if reports and deadline.remaining() < whole / 4:

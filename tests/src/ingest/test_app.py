@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from shared.common.errors import Misconfigured, Refused, SluiceError, Transient, Violation
-from shared.common.fakes import FakeClock, MemoryStore
+from shared.common.fakes import DictSecrets, FakeClock, MemoryStore
 from shared.common.ports import Clock, Deadline, ObjectStore
 from shared.common.redaction import Redactor
 from shared.ingestion.reading import load_source
@@ -86,6 +86,7 @@ class FakePlace(Workplace):
     shelf: Shelf = field(default_factory=Shelf)
     out: StringIO = field(default_factory=StringIO)
     figures: list[str] = field(default_factory=list)
+    secrets: Any = field(default_factory=lambda: Canaries({}))
 
     def source(
         self, name: str, *, file: Path | None = None, changes: Mapping[str, str] | None = None
@@ -101,7 +102,7 @@ class FakePlace(Workplace):
             store=store,
             clock=clock,
             deadline=deadline,
-            secrets=Canaries({}),
+            secrets=self.secrets,
             token=lambda: "0" * 8,
             transport=FakeTransport(self.serve),
         )
@@ -170,6 +171,21 @@ def test_a_scheduled_event_runs_all_streams(place: Callable[..., FakePlace]) -> 
     assert "run done" == json.loads(here.out.getvalue())["message"]
     assert {"customers", "orders"} == {json.loads(line)["stream"] for line in here.figures}
     assert [] == here.shelf.alerts
+
+
+def test_a_credential_that_is_not_set_is_one_error_and_nothing_is_asked(
+    place: Callable[..., FakePlace],
+) -> None:
+    """The streams would say it one by one."""
+    here = place(secrets=DictSecrets({}))
+    with pytest.raises(Misconfigured) as caught:
+        invoke(here, {"source": "shop"})
+
+    assert 1 == str(caught.value).count("SHOP_TOKEN")
+    assert "streams failed" not in str(caught.value)
+    assert 1 == len(here.shelf.alerts)
+    assert 0.0 == here.fake.monotonic()
+    assert [] == list(here.memory.list(""))
 
 
 def test_invocations_of_two_seconds_land_the_same_bytes_as_a_long_one(
