@@ -88,7 +88,7 @@ class RetrySpec(Written):
 class Common(Written):
     """What every step may say."""
 
-    name: StepName
+    name: StepName = Field(description="Unique in the definition, steps inside a foreach included.")
     description: str = ""
     depends_on: tuple[str, ...] = Field((), description="Steps that must have ended before this one starts.")
     notifications: NotificationSpec = NotificationSpec()
@@ -97,7 +97,9 @@ class Common(Written):
 class Conditional(Common):
     """A step that a condition can take out. The steps behind it run all the same."""
 
-    condition: ConditionText | None = None
+    condition: ConditionText | None = Field(
+        None, description="The step is passed over when this is false; the steps behind it run all the same."
+    )
 
 
 class Tolerable(Conditional):

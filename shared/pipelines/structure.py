@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 from shared.pipelines.graph import ancestors
@@ -47,8 +48,8 @@ def structure(steps: Sequence[Step]) -> Block:
     >>> from shared.pipelines.step import Edge, Place
     >>> def step(name, *needs):
     ...     return Step(name, Wait(1), Place("f", 1, 1), tuple(map(Edge, needs)))
-    >>> structure([step("a"), step("b", "a"), step("c", "a"), step("d", "b", "c")])
-    Series(blocks=(Single(step='a'), Parallel(blocks=(Single(step='b'), Single(step='c'))), Single(step='d')), exact=True)
+    >>> structure([step("a"), step("b", "a"), step("c", "a")])
+    Series(blocks=(Single(step='a'), Parallel(blocks=(Single(step='b'), Single(step='c')))), exact=True)
     """
     names = [step.name for step in steps]
     needs = {step.name: [edge.source for edge in step.needs] for step in steps}
@@ -118,7 +119,7 @@ def _pieces(names: Sequence[str], before: Mapping[str, frozenset[str]]) -> tuple
         if all(front <= before[name] for name in order[cut:]):
             cuts.append(cut)
     cuts.append(len(order))
-    groups = [frozenset(order[start:end]) for start, end in zip(cuts, cuts[1:], strict=False)]
+    groups = [frozenset(order[start:end]) for start, end in pairwise(cuts)]
     exact = len(groups) > 1
     if not exact:
         first = frozenset(name for name in names if not depth[name])

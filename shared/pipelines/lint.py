@@ -1,0 +1,109 @@
+"""What is allowed in a plan and perhaps not meant: each finding with its place. Faults proper are the reader's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from shared.pipelines.plan import Form, Plan
+from shared.pipelines.schedule import Cron
+from shared.pipelines.step import Place, Step, values_of
+from shared.pipelines.values import ListOf, Literal, MapOf, Root, Value
+from shared.pipelines.work import Call, Job, JobService
+
+_SECRET = re.compile(r"passw|secret|token|api_?key|authorization|credential", re.IGNORECASE)
+_NIGHT = range(4)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """Something to look at; `rule` is its short name."""
+
+    place: Place
+    rule: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.place} {self.text} [{self.rule}]"
+
+
+def lint(plan: Plan) -> list[Finding]:
+    """All findings in a plan, in the order of the file."""
+    return sorted({*_schedule(plan), *_unused(plan), *(f for step in plan.all_steps() for f in _step(step))})
+
+
+def _schedule(plan: Plan) -> Iterator[Finding]:
+    if plan.schedule is None or not isinstance(plan.schedule.trigger, Cron):
+        return
+    cron = plan.schedule.trigger
+    if cron.is_either_day:
+        yield Finding(
+            plan.place,
+            "either-day",
+            f'"{cron.expression}" runs on each such day of the month and on each such day of the week; '
+            "not every engine can say this",
+        )
+    hours = {int(found) for found in re.findall(r"\d+", cron.fields[1].split("/")[0])}
+    if hours & set(_NIGHT) and _changes_clock(plan.schedule.timezone):
+        yield Finding(
+            plan.place,
+            "clock-change",
+            f"at this time clocks change in {plan.schedule.timezone}; engines then differ: run it in UTC, or later",
+        )
+
+
+def _changes_clock(zone: str) -> bool:
+    """Whether this zone has more than one offset in a year."""
+    months = [datetime(2026, month, 1, tzinfo=UTC).astimezone(ZoneInfo(zone)) for month in range(1, 13)]
+    return len({month.utcoffset() for month in months}) > 1
+
+
+def _unused(plan: Plan) -> Iterator[Finding]:
+    if plan.form is Form.LEVELS:
+        return
+    used = {r.name for step in plan.steps for r in step.references() if r.root is Root.PARAMETER}
+    for parameter in plan.parameters:
+        if parameter.name not in used:
+            yield Finding(plan.place, "unused", f'no step uses the parameter "{parameter.name}"')
+    pools = {step.pool for step in plan.all_steps()}
+    for pool in plan.pools:
+        if pool.name not in pools:
+            yield Finding(plan.place, "unused", f'no step uses the pool "{pool.name}"')
+
+
+def _step(step: Step) -> Iterator[Finding]:
+    match step.work:
+        case Job(service=JobService.FUNCTION, status=None):
+            pass  # one call, nothing is polled
+        case Job(poll_timeout_seconds=None) if step.timeout_seconds is None:
+            yield Finding(
+                step.place, "no-timeout", f'job "{step.name}" is polled for a day unless it has a timeout'
+            )
+        case Call(url=Literal(str() as url)) if url.startswith("http://") and "//127." not in url:
+            yield Finding(
+                step.place, "plain-http", f'step "{step.name}" sends over http, which others can read'
+            )
+    for value in values_of(step.work):
+        for name in _secrets(value):
+            yield Finding(
+                step.place,
+                "secret",
+                f'"{name}" of step "{step.name}" looks like a secret; name it: ${{secrets.NAME}}, or where that is '
+                "not possible let the job read it itself",
+            )
+
+
+def _secrets(value: Value, name: str = "") -> Iterator[str]:
+    """Names of what looks like a secret written out."""
+    match value:
+        case MapOf(pairs):
+            for key, item in pairs:
+                yield from _secrets(item, key)
+        case ListOf(items):
+            for item in items:
+                yield from _secrets(item, name)
+        case Literal(str() as text) if text and _SECRET.search(name):
+            yield name

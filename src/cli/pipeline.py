@@ -1,0 +1,111 @@
+"""`sluice lint`, `sluice graph` and `sluice pipeline`: pipeline definitions, looked at and run here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shared.common.errors import SluiceError
+from src.cli.app import examples, json_option, verb
+from src.cli.outcome import Exit
+from src.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.pipelines.plan import Plan
+
+FILES = click.Path(path_type=Path, dir_okay=False)
+
+
+def same_names_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--same-names`: what becomes of a JOB_NAME that a LEVEL file uses twice."""
+    return click.option(
+        "--same-names",
+        type=click.Choice(["refuse", "qualify"]),
+        default="refuse",
+        show_default=True,
+        help="A JOB_NAME that is used twice: an error, or told apart by the JOB_ID behind it.",
+    )(function)
+
+
+def plan_of(path: Path, same_names: str) -> Plan:
+    """The plan of a definition. Raises `Misconfigured` with all that is wrong."""
+    from shared.pipelines.read import read_plan
+
+    return read_plan(path, same_names="qualify" if same_names == "qualify" else "refuse")
+
+
+@verb(
+    "lint",
+    "sluice lint pipelines/orders.yaml",
+    "sluice lint pipelines/*.yaml workflows/*.json --strict",
+    "sluice lint workflows/demo.json --json",
+)
+@click.argument("definition", nargs=-1, required=True, type=FILES)
+@same_names_option
+@click.option("--strict", is_flag=True, help="What is perhaps not meant counts as a fault.")
+@json_option
+@click.pass_context
+def lint(context: click.Context, definition: tuple[Path, ...], same_names: str, strict: bool) -> None:
+    """Check pipeline definitions: every fault of every file with its line, and what is perhaps not meant."""
+    from shared.pipelines.lint import lint as look_at
+
+    screen: Screen = context.obj
+    answer: list[dict[str, Any]] = []
+    wrong = False
+    for path in definition:
+        try:
+            plan = plan_of(path, same_names)
+        except SluiceError as error:
+            wrong = True
+            screen.warn(str(error))
+            answer.append({"file": str(path), "faults": str(error).splitlines(), "findings": []})
+            continue
+        findings = [str(finding) for finding in look_at(plan)]
+        wrong = wrong or (strict and bool(findings))
+        for finding in findings:
+            screen.warn(finding)
+        if not findings:
+            screen.say(f"{path}: {sum(1 for _ in plan.all_steps())} steps, nothing to complain about")
+        answer.append({"file": str(path), "pipeline": plan.name, "faults": [], "findings": findings})
+    screen.answer(answer)
+    if wrong:
+        context.exit(Exit.USAGE)
+
+
+@verb(
+    "graph",
+    "sluice graph pipelines/orders.yaml",
+    "sluice graph pipelines/orders.yaml --format mermaid",
+    "sluice graph pipelines/orders.yaml --format svg -o orders.svg",
+)
+@click.argument("definition", type=FILES)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "mermaid", "svg"]), default="text", show_default=True
+)
+@click.option("-o", "--output", type=FILES, help="Write to this file and not to the screen.")
+@same_names_option
+@click.pass_obj
+def graph(screen: Screen, definition: Path, form: str, output: Path | None, same_names: str) -> None:
+    """Draw a pipeline: what it does, and what waits for what."""
+    from shared.pipelines.draw import as_mermaid, as_svg, as_text_lines
+
+    draw = {"text": as_text_lines, "mermaid": as_mermaid, "svg": as_svg}[form]
+    text = draw(plan_of(definition, same_names))
+    if output is None:
+        screen.say(text.rstrip("\n"))
+    else:
+        output.write_text(text, encoding="utf-8")
+        screen.say(f"written: {output}")
+
+
+@click.group(
+    "pipeline",
+    epilog=examples("sluice pipeline run pipelines/orders.yaml", "sluice pipeline run orders.yaml --resume"),
+    no_args_is_help=True,
+)
+def pipeline() -> None:
+    """Run pipelines on this machine."""

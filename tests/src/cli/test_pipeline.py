@@ -1,0 +1,74 @@
+"""`sluice lint`, `sluice graph` and `sluice pipeline run`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner, Result
+
+from src.cli.app import sluice
+
+GOOD = """
+pipeline:
+  name: good
+  steps:
+    - {name: a, type: wait, duration: 10ms}
+    - {name: b, type: wait, duration: 10ms, depends_on: [a]}
+"""
+BAD = """
+pipeline:
+  name: bad
+  steps:
+    - {name: a, type: wiat}
+    - {name: b, type: wait, duration: 1, depends_on: [c]}
+"""
+DOUBTFUL = GOOD.replace("steps:", "parameters: {x: 1}\n  steps:")
+
+
+def call(*words: str) -> Result:
+    return CliRunner().invoke(sluice, words)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name, text in (("good", GOOD), ("bad", BAD), ("doubtful", DOUBTFUL)):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    return tmp_path
+
+
+def test_lint_tells_all_faults_of_all_files_and_exits_with_2(place: Path) -> None:
+    done = call("lint", "bad.yaml", "good.yaml", "doubtful.yaml")
+
+    assert 2 == done.exit_code
+    assert 'bad.yaml:5:23 pipeline.steps[0].type: unknown value "wiat"; did you mean "wait"?' in done.stderr
+    assert 'bad.yaml:6:55 unknown step "c"; known: a, b' in done.stderr
+    assert "good.yaml: 2 steps, nothing to complain about" in done.stdout
+    assert 'doubtful.yaml:3:3 no step uses the parameter "x" [unused]' in done.stderr
+
+
+def test_what_is_perhaps_not_meant_is_a_fault_when_strict(place: Path) -> None:
+    loose, strict = call("lint", "doubtful.yaml"), call("lint", "doubtful.yaml", "--strict", "--json")
+
+    assert (0, 2) == (loose.exit_code, strict.exit_code)
+    assert ["good"] == [one["pipeline"] for one in json.loads(strict.stdout)]
+
+
+def test_a_file_that_is_not_there_is_told(place: Path) -> None:
+    done = call("lint", "nowhere.yaml")
+
+    assert 2 == done.exit_code
+    assert "nowhere.yaml cannot be read: No such file or directory" in done.stderr
+
+
+def test_graph_draws_in_three_ways(place: Path) -> None:
+    text, mermaid = call("graph", "good.yaml"), call("graph", "good.yaml", "--format", "mermaid")
+    svg = call("graph", "good.yaml", "--format", "svg", "-o", "good.svg")
+
+    assert "  2  b  wait            0.01 s  after a" in text.stdout
+    assert "  s1 --> s2" in mermaid.stdout
+    assert 0 == svg.exit_code
+    assert "{http://www.w3.org/2000/svg}svg" == ElementTree.parse(place / "good.svg").getroot().tag  # noqa: S314
