@@ -44,7 +44,7 @@ test-gx: $(READY) ## compare the checks with Great Expectations, in an environme
 	@sh .ci/gx
 	@.venv-gx/bin/python -m pytest -c tests/oracle/great_expectations/pytest.ini --rootdir . tests/oracle/great_expectations $(ARGS)
 
-lint: $(READY) ## check style, types, imports between rooms, and templates
+lint: $(READY) ## check style, types, imports between rooms, templates, and security
 	@sh .ci/lint
 
 format: $(READY) ## put the code into its standard form
@@ -70,7 +70,7 @@ clean: ## remove caches, reports and builds (ALL=1: the environments too)
 	@rm -rf .coverage .coverage.* coverage.xml htmlcov build dist .hypothesis .import_linter_cache .mypy_cache \
 	  .pytest_cache .ruff_cache .schemathesis
 	@find . -name '.?*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
-	@if [ -n "$(ALL)" ]; then rm -rf .venv .venv-gx .venv-tools; fi
+	@if [ -n "$(ALL)" ]; then rm -rf .venv .venv-gx .venv-scan .venv-tools; fi
 
 $(READY): Pipfile.lock .ci/setup
 	@sh .ci/setup

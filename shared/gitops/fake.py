@@ -95,7 +95,10 @@ class FakeRepository:
 
     def files(self, sha: str) -> Mapping[str, str]:
         self._count("files")
-        return {path: hashlib.sha1(content).hexdigest() for path, content in self.commits[sha].tree.items()}  # noqa: S324
+        return {
+            path: hashlib.sha1(content, usedforsecurity=False).hexdigest()
+            for path, content in self.commits[sha].tree.items()
+        }
 
     def read(self, paths: Iterable[str], sha: str) -> Mapping[str, bytes]:
         self._count("read")
@@ -174,8 +177,8 @@ class FakeRepository:
             else:
                 tree[path] = content
         parents = (*((parent,) if parent else ()), *more)
-        sha = hashlib.sha1(  # noqa: S324
-            repr((parents, sorted(tree.items()), message, len(self.commits))).encode()
+        sha = hashlib.sha1(
+            repr((parents, sorted(tree.items()), message, len(self.commits))).encode(), usedforsecurity=False
         ).hexdigest()
         self.commits[sha] = FakeCommit(sha, parents, tree, message)
         self.branches[branch] = sha

@@ -128,7 +128,7 @@ def load_openapi(path: Path) -> dict[str, Any]:
     """Read the OpenAPI file (1 MB of YAML: the C loader where there is one)."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     with path.open(encoding="utf-8") as file:
-        document: dict[str, Any] = yaml.load(file, Loader=loader)  # noqa: S506 (a safe loader either way)
+        document: dict[str, Any] = yaml.load(file, Loader=loader)  # noqa: S506 - a safe loader either way  # nosec B506
     return document
 
 

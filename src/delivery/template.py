@@ -56,7 +56,7 @@ def read_template(path: Path) -> dict[str, Any]:
         for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
     try:
-        found = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)  # noqa: S506 - a SafeLoader
+        found = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)  # noqa: S506 - a SafeLoader  # nosec B506
     except FileNotFoundError:
         raise Misconfigured(
             "there is no such template", hint="name another one with --template", file=path
