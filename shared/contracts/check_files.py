@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict
 from shared.common.documents import Document
 from shared.common.errors import Misconfigured, unknown
 from shared.common.places import Key
-from shared.contracts.expectations import Expectation, kinds
+from shared.contracts.expectation import Expectation
+from shared.contracts.expectations import kinds
 
 
 class CheckFile(BaseModel):

@@ -16,7 +16,8 @@ from shared.common.documents import Document
 from shared.common.errors import Misconfigured
 from shared.contracts.check_files import read_checks, to_document
 from shared.contracts.condition_text import parse_condition
-from shared.contracts.expectations import Expectation, kinds
+from shared.contracts.expectation import Expectation
+from shared.contracts.expectations import kinds
 from shared.contracts.row_condition import written
 
 # Arguments that say how a result is shown and not what is expected.

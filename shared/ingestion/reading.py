@@ -24,7 +24,7 @@ from shared.ingestion.spec import SourceSpec, Stream
 from shared.ingestion.sql_spec import SqlSpec
 
 if TYPE_CHECKING:
-    from shared.contracts.expectations import Expectation
+    from shared.contracts.expectation import Expectation
 
 CHECKS = "checks"
 """The folder of `<stream>.yml` files with checks, beside `source.yml`."""

@@ -15,7 +15,7 @@ from shared.ingestion.spec import SourceSpec, Stream
 from shared.ingestion.sql_spec import SqlSpec
 
 if TYPE_CHECKING:
-    from shared.contracts.expectations import Expectation
+    from shared.contracts.expectation import Expectation
 
 
 @dataclass(frozen=True, slots=True)

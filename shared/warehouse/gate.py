@@ -21,7 +21,7 @@ from shared.warehouse.ports import Disposition, Session, Stage, TableSpec
 from shared.warehouse.release import standing
 
 if TYPE_CHECKING:
-    from shared.contracts.expectations import Expectation
+    from shared.contracts.expectation import Expectation
     from shared.warehouse.checks.dialect import Dialect, Query
     from shared.warehouse.checks.verdict import Verdict
 

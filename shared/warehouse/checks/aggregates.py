@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.contracts import expectations as e
+from shared.contracts.expectation import ColumnAggregate
 from shared.warehouse.checks.dialect import Query
 from shared.warehouse.checks.plan import Finding, Plan, Values, bounds_text, number, plain, within
 from shared.warehouse.checks.scope import Scope, both
@@ -25,7 +26,7 @@ def row_count(check: e.ExpectTableRowCountToEqual | e.ExpectTableRowCountToBeBet
     return Plan((scope.dialect.counted(scope.where(check.condition)),), judge, expected)
 
 
-def column_aggregate(check: e.ColumnAggregate, scope: Scope) -> Plan:
+def column_aggregate(check: ColumnAggregate, scope: Scope) -> Plan:
     rows, dialect = scope.where(check.condition), scope.dialect
     column, exact = scope.column(check.column), scope.exact(check.column)
     total, present = dialect.counted(rows), dialect.counted(rows, what=column)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from shared.contracts import expectations as e
+from shared.contracts.expectation import ColumnAggregate, ColumnMap, Expectation, ManyMap, PairMap
 from shared.warehouse.checks import own, usual
 from shared.warehouse.checks.aggregates import column_aggregate, distinct_values, row_count
 from shared.warehouse.checks.maps import column_map, many_map, pair_map
@@ -15,20 +16,20 @@ from shared.warehouse.checks.scope import Scope
 SAMPLES = 20
 
 
-def compiled(check: e.Expectation, scope: Scope, context: Context) -> Plan:
+def compiled(check: Expectation, scope: Scope, context: Context) -> Plan:
     """What a check asks. Raises `Misconfigured` when the table cannot answer it, as when a column is not there."""
     match check:
         case e.ExpectColumnValuesToBeIncreasing():
             return own.increasing(check, scope)
         case e.ExpectColumnValuesToBeInTable():
             return own.in_table(check, scope, context)
-        case e.ColumnMap():
+        case ColumnMap():
             return column_map(check, scope)
-        case e.PairMap():
+        case PairMap():
             return pair_map(check, scope)
-        case e.ManyMap():
+        case ManyMap():
             return many_map(check, scope)
-        case e.ColumnAggregate():
+        case ColumnAggregate():
             return column_aggregate(check, scope)
         case (
             e.ExpectColumnDistinctValuesToBeInSet()
@@ -48,7 +49,7 @@ def compiled(check: e.Expectation, scope: Scope, context: Context) -> Plan:
             return _own(check, scope, context)
 
 
-def _own(check: e.Expectation, scope: Scope, context: Context) -> Plan:
+def _own(check: Expectation, scope: Scope, context: Context) -> Plan:
     match check:
         case e.ExpectColumnValuesToBeOfType():
             return own.of_type(check, scope)

@@ -9,12 +9,13 @@ from __future__ import annotations
 from itertools import combinations
 
 from shared.contracts import expectations as e
+from shared.contracts.expectation import Between, ColumnMap, Expectation, ManyMap, PairMap
 from shared.warehouse.checks.dialect import Query
 from shared.warehouse.checks.plan import Finding, Plan, Values, bounds_text, mostly_holds, number
 from shared.warehouse.checks.scope import Scope, both
 
 
-def column_map(check: e.ColumnMap, scope: Scope) -> Plan:
+def column_map(check: ColumnMap, scope: Scope) -> Plan:
     """A question about each value of a column."""
     rows = scope.where(check.condition)
     column = scope.column(check.column)
@@ -40,7 +41,7 @@ def column_map(check: e.ColumnMap, scope: Scope) -> Plan:
     return Plan(metrics, judge, _says(check), failing, (check.column,))
 
 
-def pair_map(check: e.PairMap, scope: Scope) -> Plan:
+def pair_map(check: PairMap, scope: Scope) -> Plan:
     """A question about two columns of each row."""
     a, b = scope.column(check.column_a), scope.column(check.column_b)
     nulls = {"both_values_are_missing": " AND ", "either_value_is_missing": " OR "}.get(check.ignore_row_if)
@@ -56,7 +57,7 @@ def pair_map(check: e.PairMap, scope: Scope) -> Plan:
     return _of_rows(check, scope, kept, f"NOT ({expected})", (check.column_a, check.column_b))
 
 
-def many_map(check: e.ManyMap, scope: Scope) -> Plan:
+def many_map(check: ManyMap, scope: Scope) -> Plan:
     """A question about several columns of each row."""
     columns = [scope.column(name) for name in check.column_list]
     nulls = {"all_values_are_missing": " AND ", "any_value_is_missing": " OR "}.get(check.ignore_row_if)
@@ -72,7 +73,7 @@ def many_map(check: e.ManyMap, scope: Scope) -> Plan:
     return _of_rows(check, scope, kept, failing, check.column_list)
 
 
-def _expected(check: e.ColumnMap, scope: Scope) -> str:
+def _expected(check: ColumnMap, scope: Scope) -> str:
     match check:
         case e.ExpectColumnValuesToBeInSet(column=column, value_set=values):
             return scope.in_set(column, values)
@@ -95,7 +96,7 @@ def _expected(check: e.ColumnMap, scope: Scope) -> str:
     raise NotImplementedError(check.name())
 
 
-def _between(scope: Scope, what: str, bounds: e.Between) -> str:
+def _between(scope: Scope, what: str, bounds: Between) -> str:
     low, high, literal = bounds.min_value, bounds.max_value, scope.dialect.literal
     sides = [
         None if low is None else f"{what} {'>' if bounds.strict_min else '>='} {literal(low)}",
@@ -110,7 +111,7 @@ def _same(scope: Scope, one: str, other: str) -> str:
 
 
 def _of_rows(
-    check: e.PairMap | e.ManyMap, scope: Scope, kept: str | None, failing: str, shown: tuple[str, ...]
+    check: PairMap | ManyMap, scope: Scope, kept: str | None, failing: str, shown: tuple[str, ...]
 ) -> Plan:
     rows = scope.where(check.condition)
     looked_at, unexpected = both(rows, kept), both(rows, kept, failing)
@@ -190,10 +191,10 @@ def _judged(total: int, considered: int, unexpected: int, mostly: float) -> Find
     )
 
 
-def _says(check: e.ColumnMap | e.PairMap | e.ManyMap) -> str:
+def _says(check: ColumnMap | PairMap | ManyMap) -> str:
     """What is expected, for people."""
     match check:
-        case e.Between():
+        case Between():
             text = bounds_text(check)
         case (
             e.ExpectColumnValuesToBeInSet(value_set=values)
@@ -222,7 +223,7 @@ def _says(check: e.ColumnMap | e.PairMap | e.ManyMap) -> str:
     return text if check.mostly == 1 else f"{text}, for at least {check.mostly:.2%} of them"
 
 
-_NAMED: dict[type[e.Expectation], str] = {
+_NAMED: dict[type[Expectation], str] = {
     e.ExpectColumnValuesToNotBeNull: "not null",
     e.ExpectColumnValuesToBeNull: "null",
     e.ExpectColumnValuesToBeUnique: "unique",

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from shared.common.errors import Misconfigured
-from shared.contracts.expectations import Between
+from shared.contracts.expectation import Between
 from shared.warehouse.checks.dialect import Query
 
 Values = Sequence[Any]

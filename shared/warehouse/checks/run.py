@@ -9,7 +9,7 @@ from typing import Any
 from shared.common.errors import Misconfigured, SluiceError, Violation
 from shared.common.instants import format_instant
 from shared.common.ports import Clock
-from shared.contracts.expectations import Expectation
+from shared.contracts.expectation import Expectation
 from shared.warehouse.checks.compile import Aggregate, compiled, samples_sql
 from shared.warehouse.checks.dialect import Dialect, Query, columns_of
 from shared.warehouse.checks.plan import Context, Finding, Plan, number, plain

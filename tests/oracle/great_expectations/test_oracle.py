@@ -15,7 +15,8 @@ import pytest
 from great_expectations.expectations.row_conditions import Condition
 
 from shared.common.fakes import FakeClock
-from shared.contracts.expectations import Expectation, kinds
+from shared.contracts.expectation import Expectation
+from shared.contracts.expectations import kinds
 from shared.warehouse.checks.dialect import DUCKDB, POSTGRES, Dialect, Query
 from shared.warehouse.checks.plan import Context
 from shared.warehouse.checks.run import run_checks

@@ -7,7 +7,8 @@ import pytest
 from shared.common.documents import read_yaml
 from shared.common.errors import Misconfigured
 from shared.contracts.check_files import read_check_file, to_document
-from shared.contracts.expectations import Expectation, Severity, kinds
+from shared.contracts.expectation import Expectation, Severity
+from shared.contracts.expectations import kinds
 
 FILE = "checks/orders.yml"
 

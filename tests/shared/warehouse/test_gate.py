@@ -10,6 +10,7 @@ import pytest
 from shared.common.errors import Misconfigured, Violation
 from shared.common.instants import format_instant
 from shared.contracts import expectations as e
+from shared.contracts.expectation import Expectation
 from shared.landing.commit import Draft
 from shared.warehouse import release as releases
 from shared.warehouse.checks.dialect import DUCKDB
@@ -26,7 +27,7 @@ KINDS = columns(id="string", v="integer", at="timestamp")
 class Bench:
     """A stream with checks, and what its loader was told."""
 
-    def __init__(self, stream: Stream, *checks: e.Expectation, disposition: str = "append") -> None:
+    def __init__(self, stream: Stream, *checks: Expectation, disposition: str = "append") -> None:
         self.stream, self.checks = stream, checks
         self.spec: TableSpec = stream.spec(disposition, columns=KINDS, primary_key=("id",), cursor_field="at")
         self.told: list[Verdict] = []
