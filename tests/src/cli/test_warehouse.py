@@ -1,4 +1,4 @@
-"""`sluice warehouse ddl | apply` from end to end: keys in Secrets Manager, the real connector, an account that answers."""
+"""`sluice warehouse ddl | apply` from end to end: keys in Secrets Manager, the real connector, an account beside it."""
 
 from __future__ import annotations
 

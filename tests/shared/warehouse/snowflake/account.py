@@ -46,7 +46,7 @@ _ALTER_STAGE = re.compile(r"\s*ALTER\s+STAGE\s+(?:IF\s+EXISTS\s+)?(\S+)\s+SET\s+
 _COPY = re.compile(r"\s*COPY\s+INTO\s", re.I)
 # DuckDB knows temporary tables in a catalogue of their own only.
 _TEMPORARY = re.compile(r'_sluice\.("(?:load|raw):)', re.I)
-_DESCRIBE_TEMPORARY = re.compile(r'DESCRIBE TABLE ("(?:load|raw):.*")', re.I)
+_DESCRIBE = re.compile(r"DESCRIBE TABLE (.*)", re.S)
 # Snowflake notes keys and enforces none.
 _ENFORCED = re.compile(r", PRIMARY KEY \([^)]*\)")
 _MACROS = ("CREATE OR REPLACE TEMP MACRO as_double(x) AS TRY_CAST(x AS DOUBLE)",)
@@ -89,6 +89,7 @@ class Account:
     sessions: dict[str, Session] = field(default_factory=dict)
     logins: list[dict[str, Any]] = field(default_factory=list)
     _answers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    _databases: set[str] = field(default_factory=set)
     _ledger: threading.Lock = field(default_factory=threading.Lock)
 
     def url(self, database: str, **more: str) -> str:
@@ -100,6 +101,9 @@ class Account:
         """As between two tests: no faults, nothing seen, nobody signed in."""
         for session in list(self.sessions.values()):
             self.end(session)
+        for name in self._databases:  # in each database that there is, fakesnow looks for tables and columns
+            with suppress(Exception):
+                serving.shared_fs.duck_conn.execute(f'DETACH "{name}"')
         for seen in (
             self.faults,
             self.seen,
@@ -108,6 +112,7 @@ class Account:
             self.users,
             self._answers,
             self.sessions,
+            self._databases,
         ):
             seen.clear()
 
@@ -135,6 +140,7 @@ class Account:
         token = json.loads(bytes(answer.body))["data"]["token"]
         self.sessions[token] = Session(token, data.get("SESSION_PARAMETERS", {}))
         connection = serving.sessions[token]
+        self._databases.add(connection.database)
         for macro in _MACROS:
             connection._duck_conn.execute(macro)
         # fakesnow takes the $ of a quoted name for a variable.
@@ -236,8 +242,8 @@ class Account:
             sql = upper_case(sql)
         if _COPY.match(sql):
             return copy_into(connection, sql, self.read)
-        if found := _DESCRIBE_TEMPORARY.match(sql):
-            return described(connection._duck_conn, found[1])
+        if found := _DESCRIBE.match(sql):
+            return described(connection, found[1])
         return sql
 
     def _lock(self, session: Session) -> bool:

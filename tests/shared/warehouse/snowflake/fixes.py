@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 import pyarrow
 import pyarrow.compute
-from fakesnow import arrow, cursor, info_schema, transforms
+from fakesnow import arrow, cursor, dialect, info_schema, transforms
 
 _struct = arrow.timestamp_to_sf_struct
 _insert_lengths = info_schema.insert_text_lengths_sql
@@ -21,8 +23,16 @@ def put_right() -> None:
         (info_schema, "insert_table_comment_sql", lambda *names: "SELECT 1"),
         (cursor.FakeSnowflakeCursor, "_transform", _transform),
         (cursor.FakeSnowflakeCursor, "_describe_last_sql", _described),
+        # Each statement is parsed twice, most of them have been seen before, and that is half of their time.
+        (import_module("fakesnow.server"), "parse_one", _parsed),
+        (cursor, "parse_one", lambda sql: _parsed(sql).copy()),
     ):
         setattr(module, name, better)
+
+
+@lru_cache(maxsize=4000)
+def _parsed(sql: str) -> Any:
+    return dialect.parse_one(sql)
 
 
 def _struct_with_nulls(times: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ SOME = settings(
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.generate),
 )
+_NUMBERS = itertools.count(1)
 LATE = [
     ("land", [{"id": "a", "v": 1, "c": 1, "gone": None}, {"id": "b", "v": 1, "c": 2, "gone": False}], True),
     ("load", None, 1),
@@ -50,4 +52,5 @@ def test_late_rows_undo_no_deletion(
 def test_any_history_ends_in_the_table_of_the_model(
     way: str, story: list[Any], snowflake: Snowflake, account: Account, s3: Any, bucket: str
 ) -> None:
-    told(SnowflakeHouse(snowflake, "", s3=s3, bucket=bucket), way, story)
+    source = f"shop{next(_NUMBERS)}"  # the examples share a database
+    told(SnowflakeHouse(snowflake, "", s3=s3, bucket=bucket, source=source), way, story)
