@@ -15,9 +15,8 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import BinaryIO, NoReturn, TypeVar
-from urllib.parse import urljoin
 
-from shared.common.errors import Misconfigured, SluiceError, Transient
+from shared.common.errors import SluiceError, Transient
 from shared.common.ports import Clock, Deadline, Secrets
 from shared.common.redaction import Redactor
 from shared.rest.address import AddressRefused, Guard
@@ -26,6 +25,7 @@ from shared.rest.body import PageShape, head_of
 from shared.rest.download import DownloadResult, fetch
 from shared.rest.limit import LONG, Limiter, RateLimit
 from shared.rest.message import Page, Pairs, Request, Response
+from shared.rest.redirect import MAX_REDIRECTS, neutral, redirected
 from shared.rest.refusal import ErrorPaths, Unsuccessful, refused
 from shared.rest.retry import GiveUp, Retry, Wait, retry_after
 from shared.rest.tally import Tally
@@ -34,11 +34,6 @@ from shared.rest.transport import LEAST, Caps, HttpTransport, Stream, Timeout, T
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
-
-MAX_REDIRECTS = 5
-
-_NEUTRAL = frozenset(("accept", "accept-encoding", "content-type", "if-range", "range", "user-agent"))
-"""The only headers that go to another host: any other may hold a credential."""
 
 
 class Client:
@@ -223,8 +218,8 @@ class Client:
             if trusted:
                 response = self._drive(self._auth.flow(self._dressed(current), self._wallet), transmit)
             else:
-                response = transmit(_neutral(current), False)
-            target = _redirect(current, response)
+                response = transmit(neutral(current), False)
+            target = redirected(current, response)
             if target is None:
                 # The key in a query is the only credential that the answer's URL could show.
                 return replace(response, url=current.full_url()) if self._key_in_query else response
@@ -355,22 +350,3 @@ def connect(
         guard=guard,
         redactor=redactor,
     )
-
-
-def _neutral(request: Request) -> Request:
-    kept = tuple(pair for pair in request.headers if pair[0].lower() in _NEUTRAL)
-    return request if kept == request.headers else replace(request, headers=kept)
-
-
-def _redirect(request: Request, response: Response) -> Request | None:
-    """The request that a redirect asks for; None when the answer is none, or the method may not simply be repeated."""
-    location = response.headers.get("location", "")
-    if response.status not in (301, 302, 303, 307, 308) or not location:
-        return None
-    if request.method not in ("GET", "HEAD") and response.status not in (307, 308):
-        return None
-    try:
-        target = urljoin(request.full_url(), location).partition("#")[0]
-    except ValueError as error:
-        raise Misconfigured(f"the API redirects to what is no URL: {error}") from None
-    return replace(request, url=target, params=())

@@ -19,7 +19,6 @@ is the end only where the document says `stop: short`.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -30,6 +29,7 @@ from shared.rest.document import Document
 from shared.rest.links import follow, parse_links
 from shared.rest.loop import LoopGuard, PageLoop
 from shared.rest.message import Page, Request
+from shared.rest.place import Place, get, name_of, put
 
 __all__ = [
     "Cursor",
@@ -43,8 +43,6 @@ __all__ = [
     "Pagination",
     "SinglePage",
 ]
-
-Place = Literal["query", "json"]
 
 
 class _Style(Document):
@@ -151,10 +149,10 @@ class Cursor(_Style):
             return None
         if (self.has_more and not page.markers[self.has_more]) or (self.done and page.markers[self.done]):
             return None
-        return _put(page.request, self.place, self.param, token)
+        return put(page.request, self.place, self.param, token)
 
     def token(self, request: Request) -> str:
-        return _name(request, self.place, self.param)
+        return name_of(request, self.place, self.param)
 
 
 class LastRecordId(_Style):
@@ -182,10 +180,10 @@ class LastRecordId(_Style):
     def next(self, page: Page) -> Request | None:
         if not page.records or (self.has_more and not page.markers[self.has_more]):
             return None
-        return _put(page.request, self.place, self.param, self._last(page))
+        return put(page.request, self.place, self.param, self._last(page))
 
     def token(self, request: Request) -> str:
-        return _name(request, self.place, self.param)
+        return name_of(request, self.place, self.param)
 
     def _last(self, page: Page) -> str | int:
         value: Any = _lenient(page.records[-1])
@@ -218,9 +216,9 @@ class Offset(_Style):
 
     def first(self, request: Request) -> Request:
         """With the limit, and an offset unless the request has one."""
-        request = _put(request, self.place, self.limit_param, self.limit)
-        offset = _get(request, self.place, self.offset_param)
-        return _put(request, self.place, self.offset_param, 0 if offset is None else int(offset))
+        request = put(request, self.place, self.limit_param, self.limit)
+        offset = get(request, self.place, self.offset_param)
+        return put(request, self.place, self.offset_param, 0 if offset is None else int(offset))
 
     def check(self, page: Page) -> None:
         total, arrived = _count(page, self.total), len(page.records)
@@ -237,13 +235,13 @@ class Offset(_Style):
                 return None
         elif not arrived or (self.stop == "short" and arrived < self.limit):
             return None
-        return _put(page.request, self.place, self.offset_param, offset)
+        return put(page.request, self.place, self.offset_param, offset)
 
     def token(self, request: Request) -> str:
-        return _name(request, self.place, self.offset_param)
+        return name_of(request, self.place, self.offset_param)
 
     def _offset(self, page: Page) -> int:
-        return int(_get(page.request, self.place, self.offset_param) or 0)
+        return int(get(page.request, self.place, self.offset_param) or 0)
 
 
 class PageNumber(_Style):
@@ -266,9 +264,9 @@ class PageNumber(_Style):
     def first(self, request: Request) -> Request:
         """With the page size, and a page number unless the request has one."""
         if self.size_param:
-            request = _put(request, self.place, self.size_param, self.size)
-        number = _get(request, self.place, self.page_param)
-        return _put(request, self.place, self.page_param, self.first_page if number is None else int(number))
+            request = put(request, self.place, self.size_param, self.size)
+        number = get(request, self.place, self.page_param)
+        return put(request, self.place, self.page_param, self.first_page if number is None else int(number))
 
     def check(self, page: Page) -> None:
         total = _count(page, self.total_pages)
@@ -283,13 +281,13 @@ class PageNumber(_Style):
                 return None
         elif not arrived or (self.stop == "short" and arrived < self.size):
             return None
-        return _put(page.request, self.place, self.page_param, number)
+        return put(page.request, self.place, self.page_param, number)
 
     def token(self, request: Request) -> str:
-        return _name(request, self.place, self.page_param)
+        return name_of(request, self.place, self.page_param)
 
     def _number(self, page: Page) -> int:
-        given = _get(page.request, self.place, self.page_param)
+        given = get(page.request, self.place, self.page_param)
         return self.first_page if given is None else int(given)
 
 
@@ -338,30 +336,3 @@ def _count(page: Page, path: str | None) -> int:
     if not value.isdecimal():
         raise ValueError(f"{path} is {value!r} and not a count")
     return int(value)
-
-
-def _get(request: Request, place: Place, name: str) -> Any:
-    if place == "query":
-        return request.param(name)
-    value = request.json
-    for part in name.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
-
-
-def _name(request: Request, place: Place, name: str) -> str:
-    value = _get(request, place, name)
-    return "" if value is None else f"{name}={value}"
-
-
-def _put(request: Request, place: Place, name: str, value: str | int | float) -> Request:
-    if place == "query":
-        return request.with_params(**{name: str(value)})
-    return replace(request, json=_within(request.json, name.split("."), value))
-
-
-def _within(body: Any, path: list[str], value: str | int | float) -> dict[str, Any]:
-    """A copy of the JSON body with one value set: requests are values, and the old one may be kept for a retry."""
-    inside = body if isinstance(body, dict) else {}
-    rest = path[1:]
-    return {**inside, path[0]: _within(inside.get(path[0]), rest, value) if rest else value}

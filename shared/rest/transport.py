@@ -6,26 +6,23 @@ failures that may pass are `Transient`; an answer of any status is an answer.
 
 from __future__ import annotations
 
-import re
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import msgspec
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from shared.common.errors import Misconfigured, Transient, Violation
 from shared.common.ports import Clock
 from shared.rest.address import Guard
+from shared.rest.guarded import GuardedAdapter
 from shared.rest.inflate import inflate
 from shared.rest.message import Request, Response
+from shared.rest.unsent import cause_of, explain
 
 _PIECE = 64 * 1024
 """Bytes per read: from 128 KB on, malloc maps and unmaps each buffer, and a page of 430 KB takes twice as long."""
@@ -33,10 +30,7 @@ _PIECE = 64 * 1024
 LEAST = 1024
 """Bytes that count as progress: what comes slower than that in a minute is no transfer."""
 
-_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _TARGETS = 1024
-_HOSTS = 64
 _MB = 1024 * 1024
 
 
@@ -121,7 +115,7 @@ class HttpTransport:
             settings = session.merge_environment_settings(guard.base, dict(proxies or {}), True, verify, None)
         self._verify: bool | str = verify if settings["verify"] is None else settings["verify"]
         self._proxies: dict[str, str] = dict(settings["proxies"])
-        self._adapter = _GuardedAdapter(guard, connections)
+        self._adapter = GuardedAdapter(guard, connections)
         self._targets: dict[str, _Target] = {}
 
     def send(self, request: Request, *, timeout: Timeout) -> Response:
@@ -171,7 +165,7 @@ class HttpTransport:
             self._targets.pop(
                 request.url, None
             )  # The adapter may have closed the pool in favour of other hosts.
-            _explain(error, headers)
+            explain(error, headers)
         try:
             yield answer
         except BaseException:
@@ -195,7 +189,7 @@ class HttpTransport:
                 prepared, self._verify, proxies=self._proxies
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise Misconfigured(f"the request cannot be sent: {_cause(error)}") from error
+            raise Misconfigured(f"the request cannot be sent: {cause_of(error)}") from error
         self._adapter.cert_verify(pool, prepared.url or url, self._verify, None)  # type: ignore[no-untyped-call]
         target = _Target(pool, self._adapter.request_url(prepared, self._proxies))
         if len(self._targets) >= _TARGETS:
@@ -237,7 +231,7 @@ class HttpTransport:
                 asked = monotonic()  # What is done with a piece meanwhile is not the server's time.
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Transient(
-                f"the answer broke off after {read} bytes{_of(length)}: {_cause(error)}"
+                f"the answer broke off after {read} bytes{_of(length)}: {cause_of(error)}"
             ) from error
 
 
@@ -247,50 +241,6 @@ class _Target:
 
     pool: Any
     path: str
-
-
-class _GuardedAdapter(HTTPAdapter):
-    """requests' adapter whose connections check their peer before anything is sent."""
-
-    def __init__(self, guard: Guard, connections: int) -> None:
-        self._guard = guard
-        super().__init__(pool_connections=_HOSTS, pool_maxsize=connections)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _pools(self._guard)
-
-
-def _pools(guard: Guard) -> dict[str, type[HTTPConnectionPool]]:
-    def connect(scheme: str, connection: HTTPConnection, dial: Any) -> socket.socket:
-        origin = (scheme, connection.host.lower(), connection.port)
-        try:
-            guard.check_name(origin)
-        except socket.gaierror as error:
-            raise urllib3.exceptions.NameResolutionError(connection.host, connection, error) from error
-        dialled: socket.socket = dial()
-        try:
-            guard.check_address(origin, dialled.getpeername()[0])
-        except BaseException:
-            dialled.close()
-            raise
-        return dialled
-
-    class Plain(HTTPConnection):
-        def _new_conn(self) -> socket.socket:
-            return connect("http", self, super()._new_conn)
-
-    class Encrypted(HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            return connect("https", self, super()._new_conn)
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class EncryptedPool(HTTPSConnectionPool):
-        ConnectionCls = Encrypted
-
-    return {"http": PlainPool, "https": EncryptedPool}
 
 
 def _headers(answer: urllib3.BaseHTTPResponse) -> dict[str, str]:
@@ -321,50 +271,3 @@ def _content(request: Request) -> tuple[dict[str, str], bytes | None]:
         headers.setdefault("content-type", "application/x-www-form-urlencoded")
         return headers, urlencode(request.form).encode()
     return headers, None
-
-
-def _explain(error: Exception, headers: Mapping[str, str]) -> NoReturn:
-    """Raise the error of ours that says who must act. urllib3's own texts hold the URL, so they are not repeated."""
-    if isinstance(error, urllib3.exceptions.SSLError) and "CERTIFICATE_VERIFY" in str(error):
-        raise Misconfigured(
-            f"the server's certificate is not trusted: {_cause(error)}",
-            hint="set REQUESTS_CA_BUNDLE to your organisation's certificates, or correct the host name",
-        ) from error
-    if isinstance(error, urllib3.exceptions.NewConnectionError):  # urllib3 counts it among the timeouts
-        raise Transient(f"the connection failed: {_cause(error)}") from error
-    if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
-        raise Transient("no connection came about in time") from error
-    if isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
-        raise Transient("no answer came in time") from error
-    if isinstance(error, ValueError) and (name := _unsendable(headers)) is not None:
-        raise Misconfigured(
-            f'the header "{name}" cannot be sent',
-            hint="its name or value holds a line break, another control character or one beyond Latin-1;"
-            " a secret that was read from a file may end in a line break",
-        ) from None
-    if isinstance(error, urllib3.exceptions.LocationValueError | ValueError):
-        raise Misconfigured(f"the request cannot be sent: {type(error).__name__}") from error
-    raise Transient(f"the connection failed: {_cause(error)}") from error
-
-
-def _unsendable(headers: Mapping[str, str]) -> str | None:
-    """The name of the first header that HTTP cannot carry (RFC 9110, 5.1 and 5.5)."""
-    for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
-            return name
-    return None
-
-
-def _cause(error: BaseException) -> str:
-    """The innermost cause in one word or sentence, without a URL in it."""
-    inner: BaseException = error
-    for _ in range(8):
-        reason = getattr(inner, "reason", None)
-        nested = reason if isinstance(reason, BaseException) else inner.__cause__ or inner.__context__
-        if nested is None:
-            break
-        inner = nested
-    text = (
-        str(inner) if isinstance(inner, OSError) and not isinstance(inner, requests.RequestException) else ""
-    )
-    return f"{type(inner).__name__} {text}".strip()
