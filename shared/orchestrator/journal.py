@@ -157,6 +157,9 @@ class Journal(Protocol):
     `write`, `claim` and `beat` raise `Fenced` when this replica was taken for dead; `open` begins anew then.
     """
 
+    lease: float
+    """Seconds in which `beat` must be called again."""
+
     def open(self) -> None:
         """Register this replica. Events that a replica before it left behind are free to be claimed."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from shared.orchestrator.event import Event, Operation
-from shared.orchestrator.journal import Outcome, Phase
+from shared.orchestrator.graph import route_from_json
+from shared.orchestrator.journal import Kept, Outcome, Phase, Standing, Versioned
 
 
 def event_of(text: str) -> Event:
@@ -23,7 +24,22 @@ def event_of(text: str) -> Event:
     )
 
 
+def row_of(o: Outcome) -> tuple[Any, ...]:
+    """The columns of an outcome, in the order of `outcome_of`."""
+    return (o.event, o.process, int(o.phase), o.attempt, o.at, o.seconds, o.due, o.error, o.logs)
+
+
 def outcome_of(row: Sequence[Any]) -> Outcome:
     return Outcome(
         row[0], row[1], Phase(row[2]), row[3], row[4], seconds=row[5], due=row[6], error=row[7], logs=row[8]
     )
+
+
+def kept_of(rows: Iterable[Sequence[Any]], outcomes: Mapping[int, Sequence[Outcome]]) -> Iterable[Kept]:
+    for number, key, body, route, at, standing in rows:
+        known = tuple(outcomes.get(number, ()))
+        yield Kept(number, key, event_of(body), route_from_json(route), at, Standing(standing), known)
+
+
+def versioned(row: Sequence[Any]) -> Versioned:
+    return Versioned(row[0], json.loads(row[1]), row[2], row[3])

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from shared.common.errors import Superseded
 from shared.orchestrator import sqlite_schema as sql
-from shared.orchestrator.graph import route_from_json
 from shared.orchestrator.journal import Kept, Outcome, Phase, Standing, Versioned
-from shared.orchestrator.journal_rows import event_of, outcome_of
+from shared.orchestrator.journal_rows import kept_of, outcome_of, versioned
 
 _KEPT = "SELECT e.id, e.key, e.body, r.body, e.at, e.standing FROM event e JOIN route r ON r.id = e.route"
 
@@ -89,12 +88,12 @@ class SqliteArchive:
             if number:
                 raise KeyError(number)
             return Versioned()
-        return _versioned(row)
+        return versioned(row)
 
     def versions(self, *, limit: int = 50) -> list[Versioned]:
         query = "SELECT id, body, at, note FROM document ORDER BY id DESC LIMIT ?"
         with self._read() as connection:
-            return [_versioned(row) for row in connection.execute(query, (limit,))]
+            return [versioned(row) for row in connection.execute(query, (limit,))]
 
     def put_document(self, document: Mapping[str, Any], *, after: int, at: float, note: str = "") -> int:
         with self._writing() as connection:
@@ -124,12 +123,6 @@ class SqliteArchive:
         return list(kept_of(rows, outcomes))
 
 
-def kept_of(rows: Iterable[Sequence[Any]], outcomes: Mapping[int, Sequence[Outcome]]) -> Iterable[Kept]:
-    for number, key, body, route, at, standing in rows:
-        known = tuple(outcomes.get(number, ()))
-        yield Kept(number, key, event_of(body), route_from_json(route), at, Standing(standing), known)
-
-
 def _dead(connection: sqlite3.Connection, number: int, process: str) -> list[str]:
     query = "SELECT process FROM pair WHERE event = ?1 AND phase = 3 AND (?2 = '' OR process = ?2)"
     return [row[0] for row in connection.execute(query, (number, process))]
@@ -140,7 +133,3 @@ def _reopen(connection: sqlite3.Connection, number: int) -> None:
     connection.execute(
         "UPDATE event SET standing = 0, mine = 0, crashes = 0 WHERE id = ? AND standing = 2", (number,)
     )
-
-
-def _versioned(row: Sequence[Any]) -> Versioned:
-    return Versioned(row[0], json.loads(row[1]), row[2], row[3])

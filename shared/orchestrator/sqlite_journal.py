@@ -16,8 +16,8 @@ from typing import Any
 from shared.common.errors import Misconfigured, Transient
 from shared.orchestrator import sqlite_schema as sql
 from shared.orchestrator.graph import Route, route_from_json, route_json
-from shared.orchestrator.journal import Batch, Claimed, Outcome
-from shared.orchestrator.journal_rows import event_of
+from shared.orchestrator.journal import LEASE, Batch, Claimed, Outcome
+from shared.orchestrator.journal_rows import event_of, row_of
 from shared.orchestrator.sqlite_archive import SqliteArchive
 
 MEMORY = ":memory:"
@@ -31,6 +31,7 @@ class SqliteJournal(SqliteArchive):
 
     def __init__(self, path: str | Path) -> None:
         self.path = str(path)
+        self.lease = LEASE
         self._lock = threading.RLock()
         self._writer: sqlite3.Connection | None = None
         self._held: int | None = None
@@ -234,9 +235,4 @@ def _connect(path: str) -> sqlite3.Connection:
 
 
 def _packed(outcomes: Sequence[Outcome]) -> str:
-    return json.dumps(
-        [
-            [o.event, o.process, int(o.phase), o.attempt, o.at, o.seconds, o.due, o.error, o.logs]
-            for o in {(o.event, o.process): o for o in outcomes}.values()
-        ]
-    )
+    return json.dumps(list({(one.event, one.process): row_of(one) for one in outcomes}.values()))

@@ -63,7 +63,7 @@ SELECT event, process, phase, attempt, at, seconds, due, error, logs FROM pair
 WHERE event IN (SELECT value FROM json_each(?))
 """
 OLD = """
-SELECT id FROM event WHERE id < (SELECT id FROM event ORDER BY id DESC LIMIT 1 OFFSET ?) AND standing = 1
+SELECT id FROM event WHERE id <= (SELECT id FROM event ORDER BY id DESC LIMIT 1 OFFSET ?) AND standing = 1
 ORDER BY id LIMIT 2000
 """
 FORGET_PAIRS = "DELETE FROM pair WHERE event IN (SELECT value FROM json_each(?))"

@@ -75,6 +75,7 @@ class Supervisor:
         self.processes: dict[str, Process] = {}
         self.trouble: Transient | None = None
         self.draining = False
+        self._registered = True
         self._behind = True
         self._spilling = 0
         self._spilled = 0
@@ -327,10 +328,12 @@ class Supervisor:
                 self.crew.watch(now)
                 self._alarm_at = min(due if due is not None else now + TICK, now + TICK)
             try:
+                if not self._registered:
+                    self._register()
                 if self._behind or now - looked >= TICK:
                     looked = now
                     self._claim()
-                if now - kept >= HOUSEKEEPING:
+                if now - kept >= min(HOUSEKEEPING, self.journal.lease / 4):
                     kept = now
                     self._keep_house()
             except Fenced as error:
@@ -340,6 +343,8 @@ class Supervisor:
             self._bury()
             with self.lock:
                 pause = self._alarm_at - self.clock.monotonic()
+                if not self._registered:
+                    pause = TICK
                 if pause > 0 and not self.draining:
                     self._alarm.wait(pause)
 
@@ -375,7 +380,17 @@ class Supervisor:
             fresh.arrange(self.graph)
             self.desk, self._behind, self._spilled = fresh, True, 0
             self.writer.forget()
+            self._registered = False
+            self.trouble = Transient("this replica has to register again")
+            self._alarm_at = 0.0
+            self._alarm.notify_all()
+
+    def _register(self) -> None:
+        """After `_fenced`; until it works nothing is started."""
         self.journal.open()
+        with self.lock:
+            self._registered, self.trouble = True, None
+            self.crew.call(self.limits.concurrency)
 
     def _opened(self, graph: Graph) -> dict[str, Process]:
         found = {}

@@ -33,6 +33,7 @@ COMMANDS = {
     "contract": "src.cli.contract:contract",
     "validate": "src.cli.validate:validate",
     "warehouse": "src.cli.warehouse:warehouse",
+    "dispatch": "src.cli.dispatch:dispatch",
     "lint": "src.cli.pipeline:lint",
     "graph": "src.cli.pipeline:graph",
     "pipeline": "src.cli.pipeline:pipeline",

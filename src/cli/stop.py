@@ -20,7 +20,8 @@ class Stop:
     The second signal leaves with `os._exit`, because threads that wait for the network cannot be interrupted otherwise.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, doing: str = "finishing the pages at hand and committing them") -> None:
+        self.doing = doing
         self.signal: signal.Signals | None = None
         self._before: dict[signal.Signals, object] = {}
 
@@ -49,7 +50,7 @@ class Stop:
             _write("aborted; what is committed stays\n")
             os._exit(128 + number)
         self.signal = signal.Signals(number)
-        _write(f"\n{self.signal.name}: finishing the pages at hand and committing them; once more aborts\n")
+        _write(f"\n{self.signal.name}: {self.doing}; once more aborts\n")
 
 
 def _write(text: str) -> None:

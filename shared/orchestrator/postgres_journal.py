@@ -1,0 +1,228 @@
+"""The journal of several dispatchers in PostgreSQL.
+
+Replicas register, and beat; what a dead one had is claimed by the others (`FOR UPDATE SKIP LOCKED`). Every write holds
+a share lock on the own registration, and whoever declares a replica dead deletes that row first: so either our write is
+in before the takeover, or it is refused. A COMMIT whose answer was lost is treated like a takeover: what happened is
+read back from the journal and not guessed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from shared.common.errors import Misconfigured, Transient
+from shared.orchestrator import postgres_schema as sql
+from shared.orchestrator.faults import Fenced
+from shared.orchestrator.graph import Route, route_from_json, route_json
+from shared.orchestrator.journal import LEASE, Accept, Batch, Claimed
+from shared.orchestrator.journal_rows import event_of, row_of
+from shared.orchestrator.postgres_archive import PostgresArchive
+
+DEADLOCKS = 5
+"""Attempts of a transaction that meets another replica's: two may take the same events in different order."""
+
+
+class PostgresJournal(PostgresArchive):
+    """`lease` is in seconds; see `journal.LEASE`."""
+
+    def __init__(self, url: str, *, lease: float = LEASE) -> None:
+        self._url = url
+        self.lease = lease
+        self._lock = threading.RLock()
+        self._connection: psycopg.Connection[Any] | None = None
+        self._me: int | None = None
+        self._routes: dict[Route, int] = {}
+        self._known: dict[int, Route] = {}
+        self._prepared = False
+
+    def open(self) -> None:
+        with self._transaction() as connection:
+            if self._me is not None:
+                connection.execute(sql.RELEASE_ALL, (self._me,))
+                connection.execute(sql.LEAVE, (self._me,))
+            connection.execute(sql.REAP)
+            row = connection.execute(sql.REGISTER, (self.lease,)).fetchone()
+        assert row is not None
+        self._me = row[0]
+
+    def write(self, batch: Batch) -> list[int]:
+        for attempt in range(DEADLOCKS):
+            try:
+                return self._write(batch)
+            except psycopg.errors.DeadlockDetected:
+                if attempt == DEADLOCKS - 1:
+                    raise Transient("the journal: replicas were in each other's way") from None
+        raise AssertionError
+
+    def _write(self, batch: Batch) -> list[int]:
+        fresh: dict[Route, int] = {}
+        with self._mine() as connection:
+            numbers = self._accept(connection, batch.accepts, fresh) if batch.accepts else []
+            if batch.outcomes:
+                rows = {(one.event, one.process): row_of(one) for one in batch.outcomes}.values()
+                columns = zip(*rows, strict=True)
+                connection.execute(sql.OUTCOME, [list(one) for one in columns])
+            if batch.closings:
+                ids, standings = zip(*batch.closings, strict=True)
+                connection.execute(sql.CLOSE, (list(ids), [int(one) for one in standings]))
+            for source, body in batch.bookmarks.items():
+                connection.execute(sql.BOOKMARK, (source, body))
+        self._routes.update(fresh)
+        return numbers
+
+    def claim(self, limit: int) -> list[Claimed]:
+        with self._mine() as connection:
+            rows = sorted(connection.execute(sql.CLAIM, (self._me, limit)).fetchall())
+            outcomes = self.outcomes(connection, [row[0] for row in rows])
+            strange = list({row[3] for row in rows} - self._known.keys())
+            for number, body in connection.execute(sql.ROUTES, (strange,)) if strange else ():
+                self._known[number] = route_from_json(body)
+        return [
+            Claimed(
+                row[0], row[1], event_of(row[2]), self._known[row[3]], row[4], row[5], tuple(outcomes.get(row[0], ()))
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    def release(self, events: Sequence[int]) -> None:
+        with self._mine() as connection:
+            connection.execute(sql.RELEASE, (self._me, list(events)))
+
+    def beat(self) -> None:
+        with self._transaction() as connection:
+            if connection.execute(sql.BEAT, (self.lease, self._me)).rowcount == 0:
+                raise self._fenced()
+            connection.execute(sql.REAP)
+
+    def trim(self, keep: int) -> int:
+        with self._transaction() as connection:
+            row = connection.execute(sql.TRIM, (keep,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def close(self) -> None:
+        with self._lock:
+            try:
+                if self._me is not None:
+                    with self._transaction() as connection:
+                        connection.execute(sql.RELEASE_ALL, (self._me,))
+                        connection.execute(sql.LEAVE, (self._me,))
+            except (Transient, Fenced):
+                pass  # the lease runs out
+            finally:
+                self._me = None
+                self._drop()
+
+    def _accept(
+        self, connection: psycopg.Connection[Any], accepts: Sequence[Accept], fresh: dict[Route, int]
+    ) -> list[int]:
+        routes = []
+        for one in accepts:
+            number = self._routes.get(one.route) or fresh.get(one.route)
+            if number is None:
+                row = connection.execute(sql.ROUTE, {"body": route_json(one.route)}).fetchone()
+                if row is None:  # another replica wrote it since our statement began
+                    row = connection.execute(sql.ROUTE, {"body": route_json(one.route)}).fetchone()
+                assert row is not None
+                number = fresh[one.route] = row[0]
+            routes.append(number)
+        rows = connection.execute(
+            sql.ACCEPT,
+            (
+                [one.key for one in accepts],
+                [one.event.to_json(ascii_only=True) for one in accepts],
+                routes,
+                [one.at for one in accepts],
+                [self._me if one.mine else None for one in accepts],
+            ),
+            prepare=True,
+        )
+        known = {key: number for number, key in rows}
+        return [known.pop(one.key, 0) for one in accepts]
+
+    @contextmanager
+    def _mine(self) -> Iterator[psycopg.Connection[Any]]:
+        """A transaction in which this replica cannot be declared dead. Raises `Fenced` when it was."""
+        if self._me is None:
+            raise Transient("this replica is not registered in the journal yet")
+        with self._transaction() as connection:
+            if connection.execute(sql.ALIVE, (self._me,), prepare=True).fetchone() is None:
+                raise self._fenced()
+            yield connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[psycopg.Connection[Any]]:
+        with self._lock:
+            connection = self._connected()
+            ending = False
+            try:
+                connection.execute("BEGIN")
+                try:
+                    yield connection
+                    ending = True
+                    connection.execute("COMMIT")
+                except BaseException:
+                    if not connection.closed and not ending:
+                        connection.execute("ROLLBACK")
+                    raise
+            except psycopg.errors.DeadlockDetected:
+                raise
+            except psycopg.OperationalError as error:
+                self._drop()
+                text = " ".join(str(error).split())[:300]
+                if ending:
+                    raise Fenced(f"the answer to a COMMIT of the journal was lost: {text}") from None
+                raise Transient(f"the journal cannot be reached: {text}") from None
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = self._connect()
+            if not self._prepared:
+                self._prepare(self._connection)
+                self._prepared = True
+        return self._connection
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        try:
+            return psycopg.connect(
+                self._url, autocommit=True, connect_timeout=10, application_name="sluice dispatch journal"
+            )
+        except psycopg.ProgrammingError as error:
+            raise Misconfigured(f"the URL of the journal cannot be read: {error}") from None
+        except psycopg.OperationalError as error:
+            raise Transient(f"the journal cannot be reached: {' '.join(str(error).split())[:300]}") from None
+
+    @staticmethod
+    def _prepare(connection: psycopg.Connection[Any]) -> None:
+        with connection.transaction():
+            connection.execute(sql.LOCK)
+            connection.execute("SET LOCAL client_min_messages = warning")
+            connection.execute(sql.TABLES)
+
+    @contextmanager
+    def _reading(self) -> Iterator[psycopg.Connection[Any]]:
+        """Readers have a connection of their own, so that a long look holds nobody up."""
+        if not self._prepared:
+            with self._lock:
+                self._connected()
+        try:
+            with self._connect() as connection:
+                yield connection
+        except psycopg.OperationalError as error:
+            raise Transient(f"the journal cannot be reached: {' '.join(str(error).split())[:300]}") from None
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @staticmethod
+    def _fenced() -> Fenced:
+        return Fenced(
+            "this replica was taken for dead, and others have its events",
+            hint="it was not heard of for too long: was the machine asleep, or the database out of reach?",
+        )

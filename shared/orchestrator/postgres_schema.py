@@ -1,0 +1,107 @@
+"""The tables of a journal in PostgreSQL, and the statements on them. Arrays carry a batch: one statement per kind."""
+
+from __future__ import annotations
+
+TABLES = """
+CREATE SCHEMA IF NOT EXISTS sluice_journal;
+CREATE TABLE IF NOT EXISTS sluice_journal.replica (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, alive_until timestamptz NOT NULL
+);
+CREATE TABLE IF NOT EXISTS sluice_journal.route (
+  id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text NOT NULL UNIQUE
+);
+CREATE TABLE IF NOT EXISTS sluice_journal.event (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, key text NOT NULL UNIQUE, body text NOT NULL,
+  route integer NOT NULL, at double precision NOT NULL, standing smallint NOT NULL DEFAULT 0, owner bigint,
+  crashes integer NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS event_free ON sluice_journal.event (id) WHERE standing = 0 AND owner IS NULL;
+CREATE INDEX IF NOT EXISTS event_owned ON sluice_journal.event (owner) WHERE owner IS NOT NULL;
+CREATE INDEX IF NOT EXISTS event_dead ON sluice_journal.event (id) WHERE standing = 2;
+CREATE TABLE IF NOT EXISTS sluice_journal.pair (
+  event bigint NOT NULL, process text NOT NULL, phase smallint NOT NULL, attempt integer NOT NULL,
+  at double precision NOT NULL, seconds double precision NOT NULL, due double precision NOT NULL, error text NOT NULL,
+  logs text NOT NULL, PRIMARY KEY (event, process)
+);
+CREATE TABLE IF NOT EXISTS sluice_journal.bookmark (source text PRIMARY KEY, body text NOT NULL);
+CREATE TABLE IF NOT EXISTS sluice_journal.document (
+  id integer PRIMARY KEY, body text NOT NULL, at double precision NOT NULL, note text NOT NULL
+);
+"""
+LOCK = "SELECT pg_advisory_xact_lock(hashtext('sluice_journal tables'))"
+REGISTER = """
+INSERT INTO sluice_journal.replica (alive_until) VALUES (now() + %s * interval '1 s') RETURNING id
+"""
+ALIVE = "SELECT 1 FROM sluice_journal.replica WHERE id = %s FOR SHARE"
+BEAT = "UPDATE sluice_journal.replica SET alive_until = now() + %s * interval '1 s' WHERE id = %s"
+REAP = """
+WITH dead AS (
+  DELETE FROM sluice_journal.replica WHERE id IN (
+    SELECT id FROM sluice_journal.replica WHERE alive_until < now() FOR UPDATE SKIP LOCKED
+  ) RETURNING id
+)
+UPDATE sluice_journal.event SET owner = NULL, crashes = crashes + 1 WHERE owner IN (SELECT id FROM dead)
+"""
+LEAVE = "DELETE FROM sluice_journal.replica WHERE id = %s"
+RELEASE_ALL = "UPDATE sluice_journal.event SET owner = NULL WHERE owner = %s"
+RELEASE = "UPDATE sluice_journal.event SET owner = NULL WHERE owner = %s AND id = ANY (%s)"
+ROUTE = """
+WITH made AS (INSERT INTO sluice_journal.route (body) VALUES (%(body)s) ON CONFLICT DO NOTHING RETURNING id)
+SELECT id FROM made UNION ALL SELECT id FROM sluice_journal.route WHERE body = %(body)s LIMIT 1
+"""
+ACCEPT = """
+INSERT INTO sluice_journal.event (key, body, route, at, owner)
+SELECT a.key, a.body, a.route, a.at, a.owner
+FROM unnest(%s::text[], %s::text[], %s::int[], %s::float8[], %s::bigint[])
+  WITH ORDINALITY AS a (key, body, route, at, owner, place) ORDER BY a.place
+ON CONFLICT (key) DO NOTHING RETURNING id, key
+"""
+OUTCOME = """
+INSERT INTO sluice_journal.pair (event, process, phase, attempt, at, seconds, due, error, logs)
+SELECT * FROM unnest(%s::bigint[], %s::text[], %s::smallint[], %s::int[], %s::float8[], %s::float8[], %s::float8[],
+                     %s::text[], %s::text[])
+ON CONFLICT (event, process) DO UPDATE SET phase = excluded.phase, attempt = excluded.attempt, at = excluded.at,
+  seconds = excluded.seconds, due = excluded.due, error = excluded.error, logs = excluded.logs
+"""
+CLOSE = """
+UPDATE sluice_journal.event e SET owner = NULL, standing = CASE
+  WHEN c.standing = 2 AND NOT EXISTS (SELECT 1 FROM sluice_journal.pair p WHERE p.event = e.id AND p.phase = 3) THEN 0
+  ELSE c.standing END
+FROM unnest(%s::bigint[], %s::smallint[]) AS c (id, standing) WHERE e.id = c.id
+"""
+BOOKMARK = """
+INSERT INTO sluice_journal.bookmark (source, body) VALUES (%s, %s)
+ON CONFLICT (source) DO UPDATE SET body = excluded.body
+"""
+CLAIM = """
+UPDATE sluice_journal.event SET owner = %s WHERE id IN (
+  SELECT id FROM sluice_journal.event WHERE standing = 0 AND owner IS NULL ORDER BY id LIMIT %s
+  FOR UPDATE SKIP LOCKED
+) RETURNING id, key, body, route, at, crashes
+"""
+ROUTES = "SELECT id, body FROM sluice_journal.route WHERE id = ANY (%s)"
+PAIRS = """
+SELECT event, process, phase, attempt, at, seconds, due, error, logs FROM sluice_journal.pair WHERE event = ANY (%s)
+"""
+RUNS = """
+SELECT event, process, phase, attempt, at, seconds, due, error, logs FROM sluice_journal.pair
+WHERE process = %s ORDER BY event DESC LIMIT %s
+"""
+TRIM = """
+WITH old AS (
+  DELETE FROM sluice_journal.event WHERE id IN (
+    SELECT id FROM sluice_journal.event
+    WHERE standing = 1 AND id <= (SELECT id FROM sluice_journal.event ORDER BY id DESC LIMIT 1 OFFSET %s)
+    ORDER BY id LIMIT 2000 FOR UPDATE SKIP LOCKED
+  ) RETURNING id
+), gone AS (DELETE FROM sluice_journal.pair WHERE event IN (SELECT id FROM old))
+SELECT count(*) FROM old
+"""
+KEPT = """
+SELECT e.id, e.key, e.body, r.body, e.at, e.standing FROM sluice_journal.event e
+JOIN sluice_journal.route r ON r.id = e.route
+"""
+DEAD = "SELECT process FROM sluice_journal.pair WHERE event = %s AND phase = 3 AND (%s::text = '' OR process = %s)"
+REOPEN = (
+    "UPDATE sluice_journal.event SET standing = 0, owner = NULL, crashes = 0 WHERE id = %s AND standing = 2"
+)
