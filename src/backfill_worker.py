@@ -71,7 +71,7 @@ def _window(
     from shared.ingestion.plan import Ask
     from shared.ingestion.run import ingest
     from shared.ingestion.share import share_of
-    from shared.ingestion.stream import StreamReport, last_words
+    from shared.ingestion.stream_report import StreamReport, last_words
 
     live: dict[str, int] = {}
     last = place.clock.monotonic()

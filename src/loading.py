@@ -218,7 +218,7 @@ class Loads:
         }
 
     def _load(self, stream: str) -> None:
-        from shared.ingestion.stream import last_words
+        from shared.ingestion.stream_report import last_words
 
         try:
             self._hold()

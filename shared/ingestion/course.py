@@ -24,7 +24,8 @@ from shared.ingestion.request import first_request
 from shared.ingestion.session import Session, Watch
 from shared.ingestion.sieve import Sieve, hook, instant
 from shared.ingestion.spec import Stream
-from shared.ingestion.stream import Passage, StreamReport, StreamRun
+from shared.ingestion.stream import Passage, StreamRun
+from shared.ingestion.stream_report import StreamReport
 from shared.ingestion.template import Record, fill, lookup
 from shared.ingestion.walk import Family, Fetch, Step, children, pages
 from shared.ingestion.window import TimeFormat, Window

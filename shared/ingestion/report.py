@@ -20,7 +20,7 @@ from shared.common.ports import Clock, Deadline
 from shared.ingestion.plan import Ask
 from shared.ingestion.request import absolute
 from shared.ingestion.spec import DatedFiles, Job, SourceSpec
-from shared.ingestion.stream import StreamReport, last_words
+from shared.ingestion.stream_report import StreamReport, last_words
 from shared.ingestion.template import lookup
 from shared.ingestion.window import TimeFormat
 from shared.landing.commit import Commit, Draft, Part

@@ -17,7 +17,7 @@ from shared.ingestion.plan import Ask
 from shared.ingestion.session import Session, Tools, Watch, chosen
 from shared.ingestion.source import Source
 from shared.ingestion.sql_spec import SqlSpec
-from shared.ingestion.stream import StreamReport
+from shared.ingestion.stream_report import StreamReport
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from shared.ingestion.report import Desk, run_dated_files, run_job
 from shared.ingestion.source import Source
 from shared.ingestion.spec import DatedFiles, Stream
 from shared.ingestion.stopping import StoppableClock
-from shared.ingestion.stream import StreamReport
+from shared.ingestion.stream_report import StreamReport
 from shared.ingestion.walk import Fetch
 from shared.landing.adopt import adopt
 from shared.landing.commit import Part

@@ -20,7 +20,7 @@ from shared.ingestion.sql_progress import TableProgress, cursor_after, shown
 from shared.ingestion.sql_query import Query, Reader
 from shared.ingestion.sql_spec import Table
 from shared.ingestion.sql_table import Bound, Range
-from shared.ingestion.stream import StreamReport, last_words
+from shared.ingestion.stream_report import StreamReport, last_words
 from shared.landing.commit import Commit, Draft, Part
 from shared.landing.writer import Landing, PartWriter
 

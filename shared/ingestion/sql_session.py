@@ -27,7 +27,7 @@ from shared.ingestion.sql_query import Query, Reader, query_for
 from shared.ingestion.sql_run import TableRun, ended
 from shared.ingestion.sql_spec import SqlSpec, Table
 from shared.ingestion.sql_table import Bound, Range, TableShape, of_catalogue
-from shared.ingestion.stream import StreamReport
+from shared.ingestion.stream_report import StreamReport
 from shared.landing.commit import Commit
 from shared.landing.layout import run_id
 from shared.landing.writer import Landing

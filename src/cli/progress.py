@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from shared.ingestion.stream import StreamReport
+    from shared.ingestion.stream_report import StreamReport
 
 
 class Progress(Protocol):

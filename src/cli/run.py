@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shared.ingestion.plan import Ask
     from shared.ingestion.run import RunReport
     from shared.ingestion.source import Source
-    from shared.ingestion.stream import StreamReport
+    from shared.ingestion.stream_report import StreamReport
     from src.cli.progress import Progress
     from src.cli.stop import Stop
     from src.loading import Loads

@@ -86,7 +86,7 @@ def _land(
     contracts: Path,
     telemetry: Telemetry,
 ) -> dict[str, Any]:
-    from shared.ingestion.stream import last_words
+    from shared.ingestion.stream_report import last_words
     from src.filing import file_spec, land_file
 
     url = f"s3://{one.bucket}/{one.key}"

@@ -76,7 +76,7 @@ def _loaded(place: Workplace, asked: Asked, context: Context, telemetry: Telemet
 def _load(
     place: Workplace, stream: Stream, telemetry: Telemetry, *, stop: Callable[[], bool]
 ) -> dict[str, Any]:
-    from shared.ingestion.stream import last_words
+    from shared.ingestion.stream_report import last_words
     from src.loading import load_stream
 
     name, one = stream

@@ -7,7 +7,7 @@ import io
 from rich.console import Console
 
 from shared.common.fakes import FakeClock
-from shared.ingestion.stream import StreamReport
+from shared.ingestion.stream_report import StreamReport
 from src.cli.progress import Lines, Live, summary
 
 
