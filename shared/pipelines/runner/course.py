@@ -340,11 +340,8 @@ class Course:
             used[one.step.pool] = used.get(one.step.pool, 0) + 1
         for key, one in self._active.items():
             pool = one.step.pool
-            if (
-                one.phase != "queued"
-                or room <= 0
-                or used.get(pool, 0) >= self._slots.get(pool, room + len(at_work))
-            ):
+            is_full = pool in self._slots and used.get(pool, 0) >= self._slots[pool]
+            if one.phase != "queued" or room <= 0 or is_full:
                 continue
             room -= 1
             used[pool] = used.get(pool, 0) + 1
