@@ -11,7 +11,7 @@ from shared.orchestrator.doors import Outlet, Run
 from shared.orchestrator.event import Event
 from shared.orchestrator.status import Status
 
-Raises = Callable[[Outlet], None]
+Raises = Callable[[Outlet], object]
 Does = Callable[[Event], "Status | None"]
 DoesWithRun = Callable[[Event, Run], "Status | None"]
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shared.common.errors import Misconfigured, Transient
 from shared.orchestrator.doors import Process, Run
@@ -35,7 +35,7 @@ TAIL = 2000
 class ContainerContext(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    image: str = ""
+    image: str = Field("", validate_default=True)
     """With a digest (`name@sha256:…`) it is the same image for ever."""
     command: tuple[str, ...] = ()
     """Instead of the image's own."""
@@ -61,12 +61,18 @@ class ContainerContext(BaseModel):
 
 class ContainerProcess(ProcessSettings):
     type: Literal["container"]
-    execution_context: ContainerContext = Field(default_factory=ContainerContext, validate_default=True)
+    execution_context: ContainerContext
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_context(cls, value: Any) -> Any:
+        """Without a context what is missing is the image, and that is what is told."""
+        if isinstance(value, Mapping) and "execution_context" not in value:
+            return {**value, "execution_context": {}}
+        return value
 
     def open(self, around: Surroundings) -> Process:
         context = self.execution_context
-        if not context.image:
-            raise MissingImage
         env = {name: around.filled(value, process=self.name) for name, value in context.env.items()}
         return Runner(self.name, context, env, around.doors.get("container", _from_environment))
 

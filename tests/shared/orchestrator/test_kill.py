@@ -1,0 +1,79 @@
+"""`kill -9` at any moment while events flow: every pair of event and process ran, each effect counts once, in order."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+from random import Random
+
+from shared.orchestrator.journal import Standing
+from shared.orchestrator.sqlite_journal import SqliteJournal
+from tests.shared.orchestrator.flowing import PROCESSES
+
+TRIALS = int(os.environ.get("DISPATCH_TRIALS", "10"))
+EVENTS = int(os.environ.get("DISPATCH_EVENTS", "400"))
+"""30 trials of 5,000 events: DISPATCH_TRIALS=30 DISPATCH_EVENTS=5000."""
+KILLS = 2
+ROOT = Path(__file__).parents[3]
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.shared.orchestrator.flowing", str(folder), str(EVENTS)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def usual_time(folder: Path) -> float:
+    folder.mkdir()
+    began = time.monotonic()
+    with start(folder) as child:
+        out, _ = child.communicate(timeout=120)
+
+    assert child.returncode == 0, out
+    return time.monotonic() - began
+
+
+def attempts(folder: Path) -> dict[str, dict[str, list[tuple[str, int]]]]:
+    """Per process and event: key and number of each attempt, in the order in which they began."""
+    found: dict[str, dict[str, list[tuple[str, int]]]] = {}
+    for name in PROCESSES:
+        events = found[name] = defaultdict(list)
+        for line in (folder / name).read_text().splitlines():
+            number, key, attempt = line.split()
+            events[number].append((key, int(attempt)))
+    return found
+
+
+def test_nothing_is_lost_and_every_key_is_one_effect(tmp_path: Path) -> None:
+    usual = usual_time(tmp_path / "usual")
+    kills = repeated = 0
+    for seed in range(TRIALS):
+        random, folder = Random(seed), tmp_path / str(seed)
+        folder.mkdir()
+        for _ in range(random.randint(1, KILLS)):
+            with start(folder) as child:
+                try:
+                    child.wait(timeout=random.uniform(0.25 * usual, usual))
+                except subprocess.TimeoutExpired:
+                    child.kill()
+                    kills += 1
+        with start(folder) as child:
+            out, _ = child.communicate(timeout=120)
+        assert child.returncode == 0, (seed, out)
+
+        ran = attempts(folder)
+        for name in PROCESSES:
+            assert {str(n) for n in range(EVENTS)} == set(ran[name]), (seed, name)
+            keys = {number: {key for key, _ in tries} for number, tries in ran[name].items()}
+            assert {number: {f"i:{number}:{name}"} for number in keys} == keys, (seed, name)
+        repeated += sum(len(tries) - 1 for name in ("first", "third") for tries in ran[name].values())
+        archive = SqliteJournal(folder / "journal.db")
+        assert {Standing.OPEN: 0, Standing.DONE: EVENTS, Standing.DEAD: 0} == archive.counts(), seed
+        archive.close()
+
+    assert kills >= TRIALS // 2
+    # What a kill repeats is what was at work or not yet written: a group commit's worth, not the backlog.
+    assert repeated <= kills * 400, (repeated, kills)
