@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -78,11 +79,17 @@ def database() -> str:
 
 
 @pytest.fixture
-def open_snowflake(account: Account, database: str, bucket: str) -> Callable[..., Snowflake]:
-    """Warehouses on a database of this test, with the stage on its bucket."""
+def open_snowflake(account: Account, database: str, bucket: str) -> Iterator[Callable[..., Snowflake]]:
+    """Warehouses on a database of this test, with the stage on its bucket; with `held` they sign in once."""
+    stack = ExitStack()
 
     def make(
-        *, landing: str = "", stage: str = "", secrets: DictSecrets | None = None, **options: str
+        *,
+        landing: str = "",
+        stage: str = "",
+        secrets: DictSecrets | None = None,
+        held: bool = False,
+        **options: str,
     ) -> Snowflake:
         made = Snowflake(
             parse(account.url(database, **options)),
@@ -90,6 +97,8 @@ def open_snowflake(account: Account, database: str, bucket: str) -> Callable[...
             landing=landing or f"s3://{bucket}/zone",
             connect=impatient,
         )
+        if held:  # signing in is a fifth of the time of these tests
+            stack.enter_context(made.held())
         url = stage or f"s3://{bucket}/"
         list(
             made.run(
@@ -104,14 +113,13 @@ def open_snowflake(account: Account, database: str, bucket: str) -> Callable[...
         account.seen.clear()
         return made
 
-    return make
+    with stack:
+        yield make
 
 
 @pytest.fixture
-def snowflake(open_snowflake: Callable[..., Snowflake]) -> Iterator[Snowflake]:
-    made = open_snowflake()
-    with made.held():  # signing in is a fifth of the time of these tests
-        yield made
+def snowflake(open_snowflake: Callable[..., Snowflake]) -> Snowflake:
+    return open_snowflake(held=True)
 
 
 @pytest.fixture

@@ -9,8 +9,12 @@ from typing import Any
 import pyarrow
 import pyarrow.compute
 from fakesnow import arrow, cursor, dialect, info_schema, transforms
+from sqlglot import exp
 
 _struct = arrow.timestamp_to_sf_struct
+# What becomes of these depends on nothing but their text.
+_ROWS = (exp.Select, exp.Insert, exp.Update, exp.Delete)
+_SEEN: dict[str, Any] = {}
 _insert_lengths = info_schema.insert_text_lengths_sql
 
 
@@ -32,7 +36,9 @@ def put_right() -> None:
 
 @lru_cache(maxsize=4000)
 def _parsed(sql: str) -> Any:
-    return dialect.parse_one(sql)
+    expression = dialect.parse_one(sql)
+    expression.meta["text"] = sql
+    return expression
 
 
 def _struct_with_nulls(times: Any) -> Any:
@@ -62,6 +68,15 @@ def _transform(self: Any, expression: Any, params: Any) -> Any:
 
     Without `integer_precision`, which makes a 64-bit integer of NUMBER(38,0).
     """
+    text = expression.meta.get("text") if isinstance(expression, _ROWS) else None
+    if text is None:
+        return _transformed(self, expression, params)
+    if text not in _SEEN:
+        _SEEN[text] = _transformed(self, expression, params)
+    return _SEEN[text].copy()
+
+
+def _transformed(self: Any, expression: Any, params: Any) -> Any:
     database, schema, stages = self._conn.database, self._conn.schema, self._conn.table_stages
     for one in (
         lambda e: transforms.identifier(e, params),
