@@ -12,8 +12,9 @@ from shared.common.errors import Transient
 from src.packaging.interpreter import find_interpreter
 from src.packaging.room import Room, runtime_client
 from src.packaging.target import Target
-from src.sandbox import Report, Sandbox, environ_here
+from src.sandbox import OF_THE_TEMPLATE, Report, Sandbox, environ_here
 
+ROOT = Path(__file__).parents[2]
 CODE = """
 import json, os, sys, time
 print("loaded")
@@ -94,6 +95,13 @@ def test_its_environment_is_lambdas_and_what_it_was_given(sandbox: Callable[...,
         environ[name] for name in ("SETTING", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "_HANDLER")
     )
     assert {"HOME", "PYTHONPATH", "VIRTUAL_ENV"}.isdisjoint(environ)
+
+
+def test_what_the_template_gives_every_function_is_given_here_too() -> None:
+    text = (ROOT / "deploy" / "infra" / "template.yml").read_text(encoding="utf-8")
+
+    assert [] == [f"{n}: {v}" for n, v in OF_THE_TEMPLATE.items() if f"{n}: {v}" not in text]
+    assert "LogFormat: JSON" in text
 
 
 def test_a_context_counts_down(sandbox: Callable[..., Sandbox]) -> None:
