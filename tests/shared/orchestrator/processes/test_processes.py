@@ -206,11 +206,17 @@ def test_a_container_is_confined_and_removed() -> None:
     assert "remove" == engine.asked[-1][1]
 
 
+RUNNING = {
+    **ended(0),
+    "inspect": (200, {"Id": "c1", "State": {"Status": "running"}, "Config": {"Tty": False}}),
+}
+
+
 @pytest.mark.parametrize(
     ("answers", "error", "message"),
     [
         (ended(9), NonZeroExit, "process exited with code 9"),
-        ({**ended(0), "inspect": (200, {"Id": "c1", "State": {"Status": "running"}, "Config": {"Tty": False}})}, TimedOut, "0.3 s"),
+        (RUNNING, TimedOut, "0.3 s"),
         ({**ended(0), "create": (400, {"message": "bad parameter"})}, Misconfigured, "the engine answered: bad param"),
         ({**ended(0), "create": (500, {"message": "server error"})}, Transient, "the engine answered: server error"),
         ({**ended(0), "start": (404, {"message": "No such image"})}, Misconfigured, "No such image|there is no image"),
