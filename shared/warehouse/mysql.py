@@ -7,88 +7,44 @@ most servers forbid it. A schema is a database here. DDL commits, so none is in 
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from shared.common.errors import Misconfigured, Refused, SluiceError, Transient, Violation
 from shared.contracts.columns import Column, ColumnType
 from shared.warehouse.ddl import (
-    CLOSED_BY,
-    COMMIT,
     DELETED,
-    IS_CURRENT,
     LEDGER,
-    LOADED_AT,
-    PART,
-    RUN,
-    VALID_FROM,
-    VALID_TO,
-    digits,
-    quoted,
-    shortened,
 )
 from shared.warehouse.dml import Grammar
+from shared.warehouse.mysql_rows import SPELLING, values_line
+from shared.warehouse.mysql_types import (
+    MOMENT,
+    OURS_TYPES,
+    TAKEN,
+    TYPES,
+    backticked,
+    column_of,
+    fit,
+    fold,
+    spelled,
+    type_of,
+)
 from shared.warehouse.ports import Stage
 from shared.warehouse.relational import Relational, parsed
 from shared.warehouse.relational_door import ROW, positional
-from shared.warehouse.values import Spelling
 
 if TYPE_CHECKING:
     import pymysql
 
-TYPES = {
-    ColumnType.STRING: "LONGTEXT",
-    ColumnType.INTEGER: "BIGINT",
-    ColumnType.NUMBER: "DOUBLE",
-    ColumnType.BOOLEAN: "TINYINT(1)",
-    ColumnType.DATE: "DATE",
-    ColumnType.TIMESTAMP: "DATETIME(6)",
-    ColumnType.TIME: "LONGTEXT",
-    ColumnType.JSON: "JSON",
-    ColumnType.UUID: "CHAR(36)",
-    ColumnType.BINARY: "LONGBLOB",
-}
-WIDE = "DECIMAL(38,0)"
-MOST_DIGITS, MOST_SCALE = 65, 30
-
-_MOMENT = "DATETIME(6)"
-_OURS = {
-    RUN: "VARCHAR(190)",
-    LOADED_AT: _MOMENT,
-    COMMIT: "BIGINT",
-    PART: "INT",
-    ROW: "BIGINT PRIMARY KEY",
-    VALID_FROM: _MOMENT,
-    VALID_TO: _MOMENT,
-    IS_CURRENT: "TINYINT(1)",
-    CLOSED_BY: "BIGINT",
-}
-_KINDS = {
-    **{kind: column for column, kind in TYPES.items() if column is not ColumnType.TIME},
-    "TEXT": ColumnType.STRING,
-    "MEDIUMTEXT": ColumnType.STRING,
-    "SMALLINT": ColumnType.INTEGER,
-    "INT": ColumnType.INTEGER,
-    WIDE: ColumnType.INTEGER,
-    "FLOAT": ColumnType.NUMBER,
-}
-_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
-_WIDTH = re.compile(r"^(BIGINT|INT|SMALLINT)\(\d+\)")
-_LONGEST_NAME = 64
 _INDEX = "sluice_key"
 _INDEX_BYTES = 3072
 _PREFIX = 191
 _MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO"
 _WAIT = 30
 _STATEMENT = 4 << 20
-_ENCODER = msgspec.json.Encoder()
-_ESCAPE = re.compile(rb"\\(u[0-9a-f]{4}|.)")
 _PREPARE = (
     """CREATE TABLE IF NOT EXISTS {ledger} (
     source VARCHAR(190), stream VARCHAR(190), sequence BIGINT NOT NULL, run VARCHAR(190), loaded_at DATETIME(6),
@@ -108,12 +64,6 @@ _OF_ROWS = frozenset(
 _ISO = "REPLACE(DATE_FORMAT({}, '%Y-%m-%dT%H:%i:%s.%fZ'), '.000000Z', 'Z')"
 
 
-def backticked(*names: str) -> str:
-    """An identifier, or several that are the parts of one address, in any mode of the server."""
-    quoted(*names)  # refuses what can be no name
-    return ".".join("`" + name.replace("`", "``") + "`" for name in names)
-
-
 def _path(field: str, steps: Sequence[str]) -> str:
     path = "$" + "".join("." + '"' + step.replace('"', '\\"') + '"' for step in steps)
     found = f"JSON_EXTRACT({field}, _utf8mb4 x'{path.encode().hex()}')"
@@ -124,28 +74,11 @@ def _staged(column: Column, value: str) -> str:
     return f"FROM_BASE64({value})" if column.type is ColumnType.BINARY else value
 
 
-def type_of(column: Column, *, wide: bool = False) -> str:
-    """The type of a column in a final table; `wide` is for integers beyond 64 bits."""
-    match column.type:
-        case ColumnType.DECIMAL:
-            total, scale = digits(column)
-            if total > MOST_DIGITS or scale > MOST_SCALE:
-                raise Misconfigured(
-                    f'column "{column.name}" has {total} digits, {scale} of them behind the point',
-                    hint=f"MySQL has at most {MOST_DIGITS} and {MOST_SCALE}; or declare it as a string",
-                )
-            return f"DECIMAL({total},{scale})"
-        case ColumnType.INTEGER if wide:
-            return WIDE
-        case kind:
-            return TYPES[kind]
-
-
 GRAMMAR = Grammar(
     quote=backticked,
     place=ROW,
     path=_path,
-    moment=_MOMENT,
+    moment=MOMENT,
     identity="CONCAT_WS(CHAR(31 USING utf8mb4), {0})",
     nulls_last="",  # nulls are the smallest of all
     same="{0} <=> {1}",
@@ -172,8 +105,8 @@ class MySQLDoor:
     """See `relational_door.Door`."""
 
     grammar = GRAMMAR
-    ours: Mapping[str, str] = _OURS
-    taken: Sequence[str] = ("_sluice_new",)
+    ours: Mapping[str, str] = OURS_TYPES
+    taken: Sequence[str] = TAKEN
 
     def __init__(self, pooled: Any) -> None:
         self._pooled = pooled
@@ -188,18 +121,13 @@ class MySQLDoor:
         self.run(f"SET NAMES utf8mb4 COLLATE {self._collation}")
         self.run(f"SET SESSION sql_mode = '{_MODE}', time_zone = '+00:00', lock_wait_timeout = {_WAIT}")
         self.run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        self.spelling = Spelling(moment=_moment, binary=_binary, nested=str)
+        self.spelling = SPELLING
 
     def fit(self, name: str) -> str:
-        plain = "".join("_" if ord(letter) > 0xFFFF else letter for letter in name.rstrip(" ")) or "_"
-        if plain != name:  # a name of its own, though it lost what the server does not take
-            plain = shortened(f"{plain}{' ' * _LONGEST_NAME}{name}", _LONGEST_NAME)
-            plain = f"{plain[:-9].rstrip(' ')[: _LONGEST_NAME - 9]}{plain[-9:]}"
-        return shortened(plain, _LONGEST_NAME)
+        return fit(name)
 
     def fold(self, name: str) -> str:
-        plain = unicodedata.normalize("NFKD", name.casefold())
-        return "".join(letter for letter in plain if not unicodedata.combining(letter))
+        return fold(name)
 
     def type_of(self, column: Column, *, wide: bool = False) -> str:
         return type_of(column, wide=wide)
@@ -209,10 +137,7 @@ class MySQLDoor:
         return "LONGTEXT" if column.type is ColumnType.BINARY else self.type_of(column, wide=wide)
 
     def column_of(self, name: str, kind: str) -> Column | None:
-        if kind in _KINDS:
-            return Column(name, _KINDS[kind])
-        found = _DECIMAL.fullmatch(kind)
-        return found and Column(name, ColumnType.DECIMAL, precision=int(found[1]), scale=int(found[2]))
+        return column_of(name, kind)
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         with self._connection.cursor() as cursor:
@@ -228,7 +153,7 @@ class MySQLDoor:
             "SELECT column_name, column_type FROM information_schema.columns "
             "WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position"
         )
-        found = {str(name): _WIDTH.sub(r"\1", str(kind).upper()) for name, kind in self.query(sql, address)}
+        found = {str(name): spelled(str(kind)) for name, kind in self.query(sql, address)}
         if found and self._is_mariadb and "LONGTEXT" in found.values():
             nested = (
                 "SELECT constraint_name FROM information_schema.check_constraints "
@@ -274,10 +199,7 @@ class MySQLDoor:
         return stage
 
     def line(self, row: Sequence[Any], plain: bool) -> bytes:
-        line = _ENCODER.encode(row)
-        if b"\\f" in line or (not plain and b"\\u00" in line):
-            line = _ESCAPE.sub(_written_out, line)
-        return b"(%b)" % line[1:-1]
+        return values_line(row, plain=plain)
 
     def send(self, stage: Stage, lines: Iterable[bytes]) -> int:
         head = f"INSERT INTO {stage.name} VALUES ".encode()
@@ -410,23 +332,3 @@ def _index(kinds: Mapping[str, str], keys: Sequence[str]) -> str:
         backticked(key) + (f"({prefix})" if kinds[key] == TYPES[ColumnType.STRING] else "") for key in keys
     ]
     return f"INDEX {_INDEX} ({', '.join(listed)})"
-
-
-def _written_out(found: re.Match[bytes]) -> bytes:
-    """An escape of JSON as MySQL has it."""
-    name = found[1]
-    if name == b"f":
-        return b"\f"
-    if len(name) == 1:
-        return found[0]
-    return b"\\0" if name == b"u0000" else chr(int(name[1:], 16)).encode()
-
-
-def _moment(at: datetime) -> str:
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
-
-
-def _binary(value: bytes) -> str:
-    from base64 import b64encode
-
-    return b64encode(value).decode()

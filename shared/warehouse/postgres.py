@@ -5,7 +5,6 @@ Values are sent as text, so they are what landed, digit by digit. NUL, which Pos
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -14,66 +13,23 @@ from typing import TYPE_CHECKING, Any
 from shared.common.errors import Misconfigured, Refused, SluiceError, Transient, Violation
 from shared.contracts.columns import Column, ColumnType
 from shared.warehouse.ddl import (
-    CLOSED_BY,
-    COMMIT,
     DELETED,
-    IS_CURRENT,
     LEDGER,
-    LOADED_AT,
-    PART,
-    RUN,
-    VALID_FROM,
-    VALID_TO,
     create_table,
-    digits,
     literal,
     quoted,
-    shortened,
 )
 from shared.warehouse.dml import Grammar
 from shared.warehouse.ports import Stage
+from shared.warehouse.postgres_copy import COPY, copy_line, storable
+from shared.warehouse.postgres_types import MOMENT, OURS_TYPES, TAKEN, column_of, fit, type_of
 from shared.warehouse.relational import Relational, parsed
 from shared.warehouse.relational_door import ROW, positional
-from shared.warehouse.values import REPLACEMENT, Spelling
+from shared.warehouse.values import Spelling
 
 if TYPE_CHECKING:
     import psycopg
 
-TYPES = {
-    ColumnType.STRING: "text",
-    ColumnType.INTEGER: "bigint",
-    ColumnType.NUMBER: "double precision",
-    ColumnType.BOOLEAN: "boolean",
-    ColumnType.DATE: "date",
-    ColumnType.TIMESTAMP: "timestamp with time zone",
-    ColumnType.TIME: "text",
-    ColumnType.JSON: "jsonb",
-    ColumnType.UUID: "uuid",
-    ColumnType.BINARY: "bytea",
-}
-WIDE = "numeric(38,0)"
-
-_MOMENT = "timestamp with time zone"
-_OURS = {
-    RUN: "text",
-    LOADED_AT: _MOMENT,
-    COMMIT: "bigint",
-    PART: "integer",
-    ROW: "bigint",
-    VALID_FROM: _MOMENT,
-    VALID_TO: _MOMENT,
-    IS_CURRENT: "boolean",
-    CLOSED_BY: "bigint",
-}
-_KINDS = {
-    **{kind: column for column, kind in TYPES.items() if column is not ColumnType.TIME},
-    "smallint": ColumnType.INTEGER,
-    "integer": ColumnType.INTEGER,
-    WIDE: ColumnType.INTEGER,
-    "real": ColumnType.NUMBER,
-}
-_DECIMAL = re.compile(r"numeric\((\d+),(\d+)\)")
-_LONGEST_NAME = 63
 _SETTINGS = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET lock_timeout = '30s'; SET temp_buffers = '32MB'"
 _PREPARE = f"""
 CREATE TABLE IF NOT EXISTS {LEDGER}.ledger (
@@ -90,14 +46,6 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.loads (
 """
 # Any number will do, as long as all loaders take the same.
 _EXCLUSIVE = 7_041_883_001
-_NUL = "\\u0000"
-_BETWEEN, _NOTHING = "\x1e", "\x1d"
-_COPY = "COPY {stage} FROM STDIN (DELIMITER E'\\x1e', NULL E'\\x1d')"
-_ESCAPES = ((b"\\", b"\\\\"), (b"\n", b"\\n"), (b"\r", b"\\r"), (b"\0", REPLACEMENT.encode()))
-_HARDLY_EVER = str.maketrans(
-    {"\x1e": "\\\x1e", "\x1d": "\\\x1d", "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\0": REPLACEMENT}
-)
-_JSON_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)")
 _LINES = 100
 # Texts as RFC 3339 writes them, which is how the rows to come are written.
 _ISO = (
@@ -109,19 +57,7 @@ def _path(field: str, steps: Sequence[str]) -> str:
     return f"(({field})::jsonb #>> ARRAY{literal(list(steps))})"
 
 
-def type_of(column: Column, *, wide: bool = False) -> str:
-    """The type of a column in a final table; `wide` is for integers beyond 64 bits."""
-    match column.type:
-        case ColumnType.DECIMAL:
-            total, scale = digits(column)
-            return f"numeric({total},{scale})"
-        case ColumnType.INTEGER if wide:
-            return WIDE
-        case kind:
-            return TYPES[kind]
-
-
-GRAMMAR = Grammar(quote=quoted, place=ROW, path=_path, moment=_MOMENT)
+GRAMMAR = Grammar(quote=quoted, place=ROW, path=_path, moment=MOMENT)
 
 
 def postgres(url: str) -> Relational:
@@ -139,8 +75,8 @@ class PostgresDoor:
     """See `relational_door.Door`."""
 
     grammar = GRAMMAR
-    ours: Mapping[str, str] = _OURS
-    taken: Sequence[str] = ("ctid", "xmin", "xmax", "cmin", "cmax", "tableoid", "oid")
+    ours: Mapping[str, str] = OURS_TYPES
+    taken: Sequence[str] = TAKEN
 
     def __init__(self, pooled: Any) -> None:
         self._pooled = pooled
@@ -151,12 +87,12 @@ class PostgresDoor:
         self.spelling = Spelling(
             moment=lambda at: at.isoformat(),
             binary=lambda value: "\\x" + value.hex(),
-            nested=_storable,
+            nested=storable,
             as_landed=True,
         )
 
     def fit(self, name: str) -> str:
-        return shortened(name.replace("\0", "_"), _LONGEST_NAME, size=lambda text: len(text.encode()))
+        return fit(name)
 
     def fold(self, name: str) -> str:
         return name.casefold()
@@ -168,10 +104,7 @@ class PostgresDoor:
         return self.type_of(column, wide=wide)
 
     def column_of(self, name: str, kind: str) -> Column | None:
-        if kind in _KINDS:
-            return Column(name, _KINDS[kind])
-        found = _DECIMAL.fullmatch(kind)
-        return found and Column(name, ColumnType.DECIMAL, precision=int(found[1]), scale=int(found[2]))
+        return column_of(name, kind)
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         return self._execute(sql, parameters).rowcount
@@ -227,7 +160,7 @@ class PostgresDoor:
 
     def send(self, stage: Stage, lines: Iterable[bytes]) -> int:
         with self._connection.cursor() as cursor:
-            with cursor.copy(_COPY.format(stage=stage.name).encode()) as copy:
+            with cursor.copy(COPY.format(stage=stage.name).encode()) as copy:
                 rest = iter(lines)
                 while some := list(islice(rest, _LINES)):
                     copy.write(b"".join(some))
@@ -293,39 +226,6 @@ def explained(error: Exception) -> SluiceError | None:
             f"PostgreSQL could not go on: {text}", hint="load again; the ledger knows what is done"
         )
     return None
-
-
-def copy_line(row: Sequence[Any], *, plain: bool = False) -> bytes:
-    r"""A row as COPY reads it: between cells, and for null, stand characters that texts hardly ever have.
-
-    `plain`: no text of this row has them.
-
-    >>> copy_line(["a\tb\n", None, True, 1.5])
-    b'a\tb\\n\x1e\x1d\x1eTrue\x1e1.5\n'
-    """
-    line = _BETWEEN.join([_NOTHING if value is None else str(value) for value in row]).encode()
-    if not plain and (line.count(b"\x1e") != len(row) - 1 or line.count(b"\x1d") != row.count(None)):
-        cells = [_NOTHING if value is None else str(value).translate(_HARDLY_EVER) for value in row]
-        return _BETWEEN.join(cells).encode() + b"\n"
-    for one, other in _ESCAPES:
-        if one in line:
-            line = line.replace(one, other)
-    return line + b"\n"
-
-
-def _storable(text: str) -> str:
-    """JSON without what jsonb refuses: NUL, and halves of surrogate pairs."""
-    if "\\u" not in text:
-        return text
-    cleaned = _JSON_ESCAPE.sub(lambda found: "\\ufffd" if found[0] == _NUL else found[0], text)
-    if "\\ud" in cleaned or "\\uD" in cleaned:
-        return _PAIR.sub(lambda found: found[0] if found[1] or found[3] else "\\ufffd", cleaned)
-    return cleaned
-
-
-_PAIR = re.compile(
-    r"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|(\\.)"
-)
 
 
 def _first(error: Exception) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from shared.contracts.columns import Column
+from shared.warehouse.ddl import HISTORY, OURS, PART, names_for
 from shared.warehouse.dml import Grammar
-from shared.warehouse.ports import Stage
+from shared.warehouse.ports import Disposition, Stage, TableSpec
 from shared.warehouse.values import Spelling
 
 ROW = "_sluice_row"
@@ -25,6 +26,19 @@ def positional(sql: str) -> str:
     SELECT '?' AS "a%%b" WHERE x = %s
     """
     return _TOKEN.sub(lambda found: "%s" if found[0] == "?" else found[0].replace("%", "%%"), sql)
+
+
+def names_of(
+    fields: Iterable[str],
+    spec: TableSpec,
+    *,
+    taken: Iterable[str],
+    fit: Callable[[str], str],
+    fold: Callable[[str], str],
+) -> dict[str, str]:
+    """The column of each field, in the final table of `spec` and its stages; for the rest see `names_for`."""
+    versions = HISTORY if spec.disposition is Disposition.SCD2 else ()
+    return names_for(fields, taken=(*OURS, PART, ROW, *versions, *taken), fit=fit, fold=fold)
 
 
 class Door(Protocol):

@@ -10,12 +10,11 @@ from typing import Any
 from shared.common.errors import Transient, Violation
 from shared.contracts.columns import Column
 from shared.warehouse.applying import apply_stage, undo
-from shared.warehouse.ddl import COMMIT, HISTORY, LEDGER, LOADED_AT, PART, RUN, names_for, shortened
+from shared.warehouse.ddl import COMMIT, LEDGER, PART, RUN, shortened
 from shared.warehouse.dml import Dml
 from shared.warehouse.ports import (
     Applied,
     Change,
-    Disposition,
     LoadRecord,
     OnStep,
     Stage,
@@ -23,12 +22,11 @@ from shared.warehouse.ports import (
     Step,
     TableSpec,
 )
-from shared.warehouse.relational_door import ROW, Door
+from shared.warehouse.relational_door import ROW, Door, names_of
 from shared.warehouse.relational_table import FinalTable
 from shared.warehouse.rows import Rows
 
 _STAGE = (RUN, COMMIT, PART, ROW)
-_TAKEN = (RUN, LOADED_AT, COMMIT, PART, ROW)
 _WHOSE = 30
 """How much of source and stream stands in the name of a stage, which may have 63 characters."""
 
@@ -75,9 +73,8 @@ class RelationalSession:
     ) -> Stage:
         del folder  # rows are sent, so nothing is rewritten on the disk
         door = self._door
-        versions = HISTORY if self._spec.disposition is Disposition.SCD2 else ()
-        taken = (*_TAKEN, *versions, *door.taken)
-        names = names_for((column.name for column in columns), taken=taken, fit=door.fit, fold=door.fold)
+        listed = (column.name for column in columns)
+        names = names_of(listed, self._spec, taken=door.taken, fit=door.fit, fold=door.fold)
         fields = self._final.widened(columns, names)
         try:
             return self._staged(Stage("", load, (), fields, names), parts, careful=False)

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from shared.common.errors import Misconfigured, Violation
 from shared.contracts.columns import Column, ColumnType
-from shared.warehouse.ddl import COMMIT, HISTORY, LOADED_AT, OURS, PART, RUN, VALID_FROM, merged, names_for
+from shared.warehouse.ddl import COMMIT, HISTORY, LOADED_AT, RUN, VALID_FROM, merged
 from shared.warehouse.ports import Disposition, Stage, TableSpec
-from shared.warehouse.relational_door import ROW, Door
+from shared.warehouse.relational_door import Door, names_of
 
 _INT64 = 2**63
 _EXACT = 2**53
@@ -49,8 +49,9 @@ class FinalTable:
         names = {name: name for name in found}
         if self._spec.columns is not None:
             listed = (column.name for column in self._spec.columns)
-            taken = (*OURS, PART, ROW, *self._ours, *self._door.taken)
-            names |= names_for(listed, taken=taken, fit=self._door.fit, fold=self._door.fold)
+            names |= names_of(
+                listed, self._spec, taken=self._door.taken, fit=self._door.fit, fold=self._door.fold
+            )
             found |= {column.name: column for column in self._spec.columns}
         return Stage("", "", (), tuple(found.values()), names)
 

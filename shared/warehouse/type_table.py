@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from shared.contracts.columns import Column, ColumnType
-from shared.warehouse import duckdb_read, mysql, postgres, snowflake_values
+from shared.warehouse import duckdb_read, mysql_types, postgres_types, snowflake_values
 
 BEGIN, END = "<!-- types -->\n", "<!-- end of types -->\n"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "warehouses.md"
@@ -17,14 +17,14 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "warehouses.md"
 TypeOf = Callable[[Column], str]
 WAREHOUSES: Mapping[str, TypeOf] = {
     "DuckDB": duckdb_read.type_of,
-    "PostgreSQL": postgres.type_of,
-    "MySQL, MariaDB": mysql.type_of,
+    "PostgreSQL": postgres_types.type_of,
+    "MySQL, MariaDB": mysql_types.type_of,
     "Snowflake": snowflake_values.type_of,
 }
 _WIDE = {
     "DuckDB": duckdb_read.type_of(Column("", ColumnType.INTEGER), wide=True),
-    "PostgreSQL": postgres.WIDE,
-    "MySQL, MariaDB": mysql.WIDE,
+    "PostgreSQL": postgres_types.WIDE,
+    "MySQL, MariaDB": mysql_types.WIDE,
     "Snowflake": snowflake_values.INTEGER,
 }
 _DECLARED = Column("", ColumnType.DECIMAL, precision=12, scale=2)

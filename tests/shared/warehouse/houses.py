@@ -30,7 +30,7 @@ def mariadb_house(url: str) -> House:
     import pymysql
     from sqlalchemy.engine import make_url
 
-    from shared.warehouse.mysql import backticked
+    from shared.warehouse.mysql_types import backticked
 
     address = make_url(url)
 

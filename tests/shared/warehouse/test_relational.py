@@ -12,7 +12,8 @@ from shared.common.errors import Misconfigured, Refused, Transient, Violation
 from shared.contracts.columns import Column, ColumnType
 from shared.warehouse.mysql import MySQLDoor, mysql
 from shared.warehouse.ports import Disposition, Step, TableSpec
-from shared.warehouse.postgres import PostgresDoor, copy_line
+from shared.warehouse.postgres import PostgresDoor
+from shared.warehouse.postgres_copy import copy_line
 from shared.warehouse.reconcile import reconcile
 from src.wiring import open_warehouse
 from tests.servers.cable import Cable, cable
