@@ -1,4 +1,4 @@
-"""Bytecode beside every source file, by the Python of the target: a cold start that compiles takes 4 times as long."""
+"""Bytecode beside every source file, by the Python of the target: a cold start that compiles takes 3 times as long."""
 
 from __future__ import annotations
 
