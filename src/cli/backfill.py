@@ -270,7 +270,7 @@ def _begin(
     windows = [window.to_json() for window in split(whole, step)]
     document = {"source": source, "streams": streams, "windows": windows, "concurrency": concurrency}
     name = name or _name(whole, document)
-    started = start(machine, name, document)
+    started = start(machine, name, {**document, "name": name})
     screen.say(f"{started.did}: {len(windows)} windows, {concurrency} at a time: {started.arn}")
     if started.did == "succeeded":
         screen.say("--name NAME lands the windows again")
