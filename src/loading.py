@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -92,8 +93,12 @@ def load_stream(
     *,
     stop: Callable[[], bool] = lambda: False,
     tell: Tell = lambda verdict: None,
+    into: str = "",
 ) -> LoadReport:
-    """Load what the table of one stream lacks; `tell` hears the verdicts of its checks. Raises as `load` does."""
+    """Load what the table of one stream lacks; `tell` hears the verdicts of its checks. Raises as `load` does.
+
+    `into` is `schema.table`, where it is to be another table than that of the stream.
+    """
     from shared.common.clock import random_token
     from shared.ingestion.sql_known import known
     from shared.landing.log import CommitLog
@@ -102,11 +107,15 @@ def load_stream(
     source = known(
         source, place.store, clock=place.clock
     )  # a run that has just ended may have found other columns
+    table = table_of(source, stream)
+    if into:
+        schema, _, name = into.rpartition(".")
+        table = replace(table, schema=schema, table=name)
     return load(
         CommitLog(place.store, source.name, stream, place.clock),
         place.store,
         place.warehouse,
-        table_of(source, stream),
+        table,
         load_id=random_token,
         clock=place.clock,
         gate=gate_of(place, source, stream, tell=tell),

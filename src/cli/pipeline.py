@@ -109,3 +109,50 @@ def graph(screen: Screen, definition: Path, form: str, output: Path | None, same
 )
 def pipeline() -> None:
     """Run pipelines on this machine."""
+
+
+@verb(
+    "run",
+    "sluice pipeline run pipelines/orders.yaml",
+    "sluice pipeline run pipelines/orders.yaml --param mode=full --param window_days=3",
+    "sluice pipeline run pipelines/orders.yaml --resume        what did not end well, and what is behind it",
+    "sluice pipeline run pipelines/orders.yaml --from load     this step again, and what is behind it",
+    "sluice pipeline run workflows/demo.json --functions http://127.0.0.1:8080/ --param start_date=2026-01-01",
+)
+@click.argument("definition", type=FILES)
+@click.option("--from", "again", metavar="STEP", help="Go on with the last run, from this step on.")
+@click.option("--resume", is_flag=True, help="Go on with the last run where it failed or was stopped.")
+@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter; JSON, or text.")
+@click.option(
+    "--date", "at", metavar="TIME", help="The logical time of the run: 2026-01-01 or with a time. [now]"
+)
+@click.option(
+    "--parallel",
+    "most",
+    type=click.IntRange(1, 64),
+    default=8,
+    show_default=True,
+    help="Steps at work at once.",
+)
+@click.option("--state", type=FILES, help="Where the run is remembered. [.sluice/pipelines/NAME.json]")
+@click.option(
+    "--functions", metavar="URL", help="Where executor functions of jobs are; their names go behind it."
+)
+@click.option("--parameters", type=FILES, help="The platform's parameter file, for jobs of LEVEL files.")
+@click.option(
+    "--notify", is_flag=True, help="Tell those whom the definition names. Without it nobody is told."
+)
+@same_names_option
+@json_option
+@click.pass_context
+def run(context: click.Context, /, definition: Path, **options: Any) -> None:
+    """Run a pipeline on this machine: threads side by side, retries, timeouts, conditions, as engines would.
+
+    Ctrl-C ends what is at work. A run that failed or was stopped goes on with --resume.
+    """
+    from src.cli.pipeline_run import run_here
+
+    context.exit(run_here(context.obj, definition, **options))
+
+
+pipeline.add_command(run)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -28,20 +30,31 @@ pipeline:
 DOUBTFUL = GOOD.replace("steps:", "parameters: {x: 1}\n  steps:")
 
 
-def call(*words: str) -> Result:
+SOURCE = """
+pipeline:
+  name: shop_daily
+  steps:
+    - {name: land, type: ingestion, source: shop, load: false}
+    - {name: fill, type: load, source: shop, streams: [orders], depends_on: [land]}
+    - {name: right, type: check, query: "select 1 where (select count(*) from shop.orders) <> 120", depends_on: [fill]}
+    - {name: all, type: ingestion, source: shop, streams: [customers], depends_on: [right]}
+"""
+
+
+def invoke(*words: str) -> Result:
     return CliRunner().invoke(sluice, words)
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def definitions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name, text in (("good", GOOD), ("bad", BAD), ("doubtful", DOUBTFUL)):
         (tmp_path / f"{name}.yaml").write_text(text)
     return tmp_path
 
 
-def test_lint_tells_all_faults_of_all_files_and_exits_with_2(place: Path) -> None:
-    done = call("lint", "bad.yaml", "good.yaml", "doubtful.yaml")
+def test_lint_tells_all_faults_of_all_files_and_exits_with_2(definitions: Path) -> None:
+    done = invoke("lint", "bad.yaml", "good.yaml", "doubtful.yaml")
 
     assert 2 == done.exit_code
     assert 'bad.yaml:5:23 pipeline.steps[0].type: unknown value "wiat"; did you mean "wait"?' in done.stderr
@@ -50,25 +63,51 @@ def test_lint_tells_all_faults_of_all_files_and_exits_with_2(place: Path) -> Non
     assert 'doubtful.yaml:3:3 no step uses the parameter "x" [unused]' in done.stderr
 
 
-def test_what_is_perhaps_not_meant_is_a_fault_when_strict(place: Path) -> None:
-    loose, strict = call("lint", "doubtful.yaml"), call("lint", "doubtful.yaml", "--strict", "--json")
+def test_what_is_perhaps_not_meant_is_a_fault_when_strict(definitions: Path) -> None:
+    loose, strict = invoke("lint", "doubtful.yaml"), invoke("lint", "doubtful.yaml", "--strict", "--json")
 
     assert (0, 2) == (loose.exit_code, strict.exit_code)
     assert ["good"] == [one["pipeline"] for one in json.loads(strict.stdout)]
 
 
-def test_a_file_that_is_not_there_is_told(place: Path) -> None:
-    done = call("lint", "nowhere.yaml")
+def test_a_file_that_is_not_there_is_told(definitions: Path) -> None:
+    done = invoke("lint", "nowhere.yaml")
 
     assert 2 == done.exit_code
     assert "nowhere.yaml cannot be read: No such file or directory" in done.stderr
 
 
-def test_graph_draws_in_three_ways(place: Path) -> None:
-    text, mermaid = call("graph", "good.yaml"), call("graph", "good.yaml", "--format", "mermaid")
-    svg = call("graph", "good.yaml", "--format", "svg", "-o", "good.svg")
+def test_graph_draws_in_three_ways(definitions: Path) -> None:
+    text, mermaid = invoke("graph", "good.yaml"), invoke("graph", "good.yaml", "--format", "mermaid")
+    svg = invoke("graph", "good.yaml", "--format", "svg", "-o", "good.svg")
 
     assert "  2  b  wait            0.01 s  after a" in text.stdout
     assert "  s1 --> s2" in mermaid.stdout
     assert 0 == svg.exit_code
-    assert "{http://www.w3.org/2000/svg}svg" == ElementTree.parse(place / "good.svg").getroot().tag  # noqa: S314
+    assert "{http://www.w3.org/2000/svg}svg" == ElementTree.parse(definitions / "good.svg").getroot().tag  # noqa: S314
+
+
+def test_steps_of_a_source_land_load_and_check(
+    call: Callable[..., Result], place: Path, last_line: Callable[[str], Any]
+) -> None:
+    (place / "daily.yaml").write_text(SOURCE)
+
+    done = call("pipeline", "run", "daily.yaml", "--json")
+
+    assert 0 == done.exit_code, done.output
+    outputs = {key: one["output"] for key, one in last_line(done.stdout)["steps"].items()}
+    assert (240, 120, 120) == (outputs["land"]["rows"], outputs["fill"]["rows"], outputs["all"]["loaded"])
+    assert {"passed": True, "failed": 0} == outputs["right"]
+
+
+def test_a_stream_that_fails_fails_its_step_with_its_name(
+    call: Callable[..., Result], place: Path, shop: Any
+) -> None:
+    (place / "daily.yaml").write_text(SOURCE)
+    shop.faults["/orders"] = 404
+
+    done = call("pipeline", "run", "daily.yaml")
+
+    assert 1 == done.exit_code
+    assert "land: failed" in done.output
+    assert "stream orders" in done.output

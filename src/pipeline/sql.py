@@ -1,0 +1,233 @@
+"""SQL of steps in the warehouse of the settings: transformations and checks by query, references bound as values."""
+
+# ruff: noqa: S608 - names are quoted, the SQL is its author's, and what a run finds is bound
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from shared.common.errors import Misconfigured, SluiceError, Transient, Violation
+from shared.common.types import JSON
+from shared.pipelines.runner.executor import Task
+from shared.pipelines.values import Reference, Template, Value, as_text
+from shared.pipelines.work import Check, Ref, Store, Transform, Write
+
+if TYPE_CHECKING:
+    from src.workplace import Workplace
+
+_WAIT_SECONDS = 30.0  # how long DuckDB's file may be held by another process
+_SAMPLES = 5
+_READERS = {
+    "jsonl": "read_json_auto",
+    "json": "read_json_auto",
+    "csv": "read_csv_auto",
+    "parquet": "read_parquet",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """SQL with marks where values go, and the values."""
+
+    sql: str
+    values: tuple[Any, ...] = ()
+
+
+def bound(value: Value, task: Task, *, mark: str) -> Bound:
+    """SQL whose references are marks; a percent sign is doubled for drivers whose mark is one."""
+    parts: tuple[str | Reference, ...]
+    match value:
+        case Template(parts):
+            pass
+        case Reference():
+            parts = (value,)
+        case _:
+            return Bound(str(task.value(value)))
+    values = [task.value(part) for part in parts if isinstance(part, Reference)]
+    text = "".join(
+        mark if isinstance(part, Reference) else (part.replace("%", "%%") if mark == "%s" else part)
+        for part in parts
+    )
+    scalars = [
+        one if one is None or isinstance(one, str | int | float | bool) else as_text(one) for one in values
+    ]
+    return Bound(text, tuple(scalars))
+
+
+@dataclass(slots=True)
+class Database:
+    """The warehouse for SQL that people write. DuckDB has one writer at a time, also among the steps of a run."""
+
+    place: Workplace
+    one_at_a_time: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def kind(self) -> str:
+        return self.place.settings.warehouse_url.partition(":")[0].partition("+")[0]
+
+    @property
+    def mark(self) -> str:
+        return "?" if self.kind == "duckdb" else "%s"
+
+    def alone(self) -> AbstractContextManager[Any]:
+        """Held by whoever works in a DuckDB file; free in other warehouses."""
+        return self.one_at_a_time if self.kind == "duckdb" else nullcontext()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Any]:
+        """A cursor whose work is committed when all went well. Raises `SluiceError` for what the database refuses."""
+        with self.alone():
+            connection = self._connect()
+            try:
+                cursor = connection.cursor()
+                if self.kind == "duckdb":
+                    cursor.execute("BEGIN")
+                yield cursor
+                cursor.execute("COMMIT") if self.kind == "duckdb" else connection.commit()
+            except SluiceError:
+                raise
+            except Exception as error:
+                first = str(error).strip().splitlines()[:2] or [type(error).__name__]
+                raise Violation(f"the warehouse refuses the SQL: {' '.join(first)}") from error
+            finally:
+                connection.close()  # what is not committed is undone
+
+    def _connect(self) -> Any:
+        url = self.place.settings.warehouse_url
+        match self.kind:
+            case "duckdb":
+                return self._duckdb(url.partition("://")[2][1:])
+            case "postgresql" | "postgres":
+                import psycopg
+
+                return psycopg.connect("postgresql://" + url.partition("://")[2])
+            case "mysql" | "mariadb":
+                import pymysql
+                from sqlalchemy.engine import make_url
+
+                parts = make_url(url)
+                return pymysql.connect(
+                    host=parts.host, port=parts.port or 3306, user=parts.username,
+                    password=str(parts.password or ""), database=parts.database,
+                )  # fmt: skip
+        raise Misconfigured(
+            f"SQL of steps is not run here in a warehouse of kind {self.kind}",
+            hint="known here: duckdb, mariadb, mysql, postgresql; compile the pipeline for an engine instead",
+        )
+
+    def _duckdb(self, path: str) -> Any:
+        import duckdb
+
+        clock = self.place.clock
+        until = clock.monotonic() + _WAIT_SECONDS
+        while True:
+            try:
+                return duckdb.connect(path)
+            except duckdb.IOException as error:
+                if "lock" not in str(error).lower() or clock.monotonic() >= until:
+                    raise Transient(f"the DuckDB file is in use: {str(error).splitlines()[0]}") from error
+                clock.sleep(0.2)
+
+
+def transform(database: Database, task: Task) -> JSON:
+    """Do a transformation step."""
+    work = task.step.work
+    assert isinstance(work, Transform)
+    found = bound(work.sql, task, mark=database.mark)
+    tables = [ref for ref in work.outputs if ref.table]
+    if len(tables) > 1:
+        raise Misconfigured(
+            "a transformation has one output with a table", step=task.step.name, at=task.step.place
+        )
+    with database.transaction() as cursor:
+        if not tables:
+            cursor.execute(found.sql, found.values or None)
+            return {"rows": _count(cursor)}
+        query = _with_inputs(found.sql, work.inputs, database)
+        return {"rows": _fill(cursor, database, tables[0], Bound(query, found.values), work.write)}
+
+
+def check(database: Database, task: Task) -> JSON:
+    """Do a check by query: its rows are what is wrong. Raises `Violation` with some of them."""
+    work = task.step.work
+    assert isinstance(work, Check)
+    assert work.sql is not None
+    found = bound(work.sql, task, mark=database.mark)
+    with database.transaction() as cursor:
+        cursor.execute(found.sql, found.values or None)
+        rows = cursor.fetchmany(1000)
+    if rows:
+        many = f"{len(rows)}{' or more' if len(rows) == 1000 else ''}"
+        some = "; ".join(", ".join(map(str, row)) for row in rows[:_SAMPLES])
+        raise Violation(f"the check found {many} rows: {some[:300]}", step=task.step.name, at=task.step.place)
+    return {"passed": True, "failed": 0}
+
+
+def quoted(database: Database, table: str) -> str:
+    """`schema.table` for SQL of this warehouse. Raises `Misconfigured` for what is no name."""
+    names = table.split(".")
+    if not all(names) or len(names) > 3 or any("\0" in name for name in names):
+        raise Misconfigured(
+            f'"{table}" is no name of a table', hint="write table, schema.table or database.schema.table"
+        )
+    quote = "`" if database.kind in ("mysql", "mariadb") else '"'
+    return ".".join(quote + name.replace(quote, quote * 2) + quote for name in names)
+
+
+def _with_inputs(sql: str, inputs: Sequence[Ref], database: Database) -> str:
+    """The query with its inputs as relations under their names."""
+    sql = sql.strip().rstrip(";")
+    if not inputs:
+        return sql
+    names = ", ".join(
+        f"{quoted(database, ref.name)} AS (SELECT * FROM {_relation(ref, database)})" for ref in inputs
+    )
+    return f"WITH {names} SELECT * FROM ({sql}) AS q"
+
+
+def _relation(ref: Ref, database: Database) -> str:
+    if ref.table:
+        return quoted(database, f"{ref.schema}.{ref.table}" if ref.schema else ref.table)
+    if ref.store in (Store.S3, Store.GCS, Store.FILE) and ref.path and database.kind == "duckdb":
+        kind = ref.format or "jsonl"
+        if kind not in _READERS:
+            raise Misconfigured(
+                f'input "{ref.name}" has an unknown format "{kind}"', hint=f"known: {', '.join(_READERS)}"
+            )
+        path = f"{ref.path}**/*.{kind}*" if ref.path.endswith("/") else ref.path
+        return f"{_READERS[kind]}('{path.replace(chr(39), chr(39) * 2)}')"
+    raise Misconfigured(
+        f'input "{ref.name}" cannot be read in a warehouse of kind {database.kind}',
+        hint="give it a `table` of the warehouse; a path can be read by DuckDB",
+    )
+
+
+def _fill(cursor: Any, database: Database, ref: Ref, query: Bound, write: Write) -> int | None:
+    table = quoted(database, f"{ref.schema}.{ref.table}" if ref.schema else ref.table)
+    schema = (f"{ref.schema}.{ref.table}" if ref.schema else ref.table).rpartition(".")[0]
+    if schema:
+        cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(database, schema)}")
+    # The table gets the columns of the query, and no rows: so that what follows is the same for new and old tables.
+    cursor.execute(
+        f"CREATE TABLE IF NOT EXISTS {table} AS SELECT * FROM ({query.sql}) AS q WHERE 1 = 0",
+        query.values or None,
+    )
+    if write is Write.REPLACE:
+        cursor.execute(f"DELETE FROM {table}")
+    cursor.execute(f"INSERT INTO {table} {query.sql}", query.values or None)
+    return _count(cursor)
+
+
+def _count(cursor: Any) -> int | None:
+    """How many rows the last statement changed, where the database says so."""
+    if type(cursor).__module__.startswith(("duckdb", "_duckdb")):
+        try:
+            row = cursor.fetchone()
+        except Exception:  # noqa: BLE001 - a statement without an answer has no number
+            return None
+        return int(row[0]) if row and len(row) == 1 and isinstance(row[0], int) else None
+    return int(cursor.rowcount) if cursor.rowcount >= 0 else None
