@@ -35,7 +35,7 @@ class HttpServer:
         self.host, self.port = host, int(self._server.server_address[1])
         self._thread = threading.Thread(
             target=self._server.serve_forever,
-            kwargs={"poll_interval": 0.5},
+            kwargs={"poll_interval": 0.2},
             name="dispatch-http",
             daemon=True,
         )

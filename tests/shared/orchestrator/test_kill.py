@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
@@ -47,32 +48,37 @@ def attempts(folder: Path) -> dict[str, dict[str, list[tuple[str, int]]]]:
     return found
 
 
+def trial(folder: Path, seed: int, usual: float) -> tuple[int, int]:
+    """How often it was killed, and how many attempts were made twice for it."""
+    random, kills = Random(seed), 0
+    folder.mkdir()
+    for _ in range(random.randint(1, KILLS)):
+        with start(folder) as child:
+            try:
+                child.wait(timeout=random.uniform(0.25 * usual, usual))
+            except subprocess.TimeoutExpired:
+                child.kill()
+                kills += 1
+    with start(folder) as child:
+        out, _ = child.communicate(timeout=120)
+    assert child.returncode == 0, (seed, out)
+
+    ran = attempts(folder)
+    for name in PROCESSES:
+        assert {str(n) for n in range(EVENTS)} == set(ran[name]), (seed, name)
+        keys = {number: {key for key, _ in tries} for number, tries in ran[name].items()}
+        assert {number: {f"i:{number}:{name}"} for number in keys} == keys, (seed, name)
+    archive = SqliteJournal(folder / "journal.db")
+    assert {Standing.OPEN: 0, Standing.DONE: EVENTS, Standing.DEAD: 0} == archive.counts(), seed
+    archive.close()
+    return kills, sum(len(tries) - 1 for name in ("first", "third") for tries in ran[name].values())
+
+
 def test_nothing_is_lost_and_every_key_is_one_effect(tmp_path: Path) -> None:
     usual = usual_time(tmp_path / "usual")
-    kills = repeated = 0
-    for seed in range(TRIALS):
-        random, folder = Random(seed), tmp_path / str(seed)
-        folder.mkdir()
-        for _ in range(random.randint(1, KILLS)):
-            with start(folder) as child:
-                try:
-                    child.wait(timeout=random.uniform(0.25 * usual, usual))
-                except subprocess.TimeoutExpired:
-                    child.kill()
-                    kills += 1
-        with start(folder) as child:
-            out, _ = child.communicate(timeout=120)
-        assert child.returncode == 0, (seed, out)
-
-        ran = attempts(folder)
-        for name in PROCESSES:
-            assert {str(n) for n in range(EVENTS)} == set(ran[name]), (seed, name)
-            keys = {number: {key for key, _ in tries} for number, tries in ran[name].items()}
-            assert {number: {f"i:{number}:{name}"} for number in keys} == keys, (seed, name)
-        repeated += sum(len(tries) - 1 for name in ("first", "third") for tries in ran[name].values())
-        archive = SqliteJournal(folder / "journal.db")
-        assert {Standing.OPEN: 0, Standing.DONE: EVENTS, Standing.DEAD: 0} == archive.counts(), seed
-        archive.close()
+    with ThreadPoolExecutor(2) as pool:
+        told = list(pool.map(lambda seed: trial(tmp_path / str(seed), seed, usual), range(TRIALS)))
+    kills, repeated = (sum(one[place] for one in told) for place in range(2))
 
     assert kills >= TRIALS // 2
     # What a kill repeats is what was at work or not yet written: a group commit's worth, not the backlog.
