@@ -6,6 +6,7 @@ container and really waits between retries. Each of these is one class or functi
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import os
@@ -72,7 +73,7 @@ class Remembered(CloudFormationModel):
         return "Sluice::Test::Remembered"
 
     @classmethod
-    def create_from_cloudformation_json(  # type: ignore[misc, override]
+    def create_from_cloudformation_json(
         cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
     ) -> Remembered:
         return cls(resource_name, cloudformation_json["Properties"])
@@ -88,7 +89,7 @@ class Secret(Remembered):
     """A secret is made, so that functions can read it."""
 
     @classmethod
-    def create_from_cloudformation_json(  # type: ignore[misc, override]
+    def create_from_cloudformation_json(
         cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
     ) -> Secret:
         properties = cloudformation_json["Properties"]
@@ -143,7 +144,8 @@ class Account:
         from moto.cloudformation.models import cloudformation_backends
 
         (stack,) = [s for s in cloudformation_backends[ACCOUNT][REGION].stacks.values() if s.name == STACK]
-        found: dict[str, Any] = stack.resource_map[logical].properties
+        resource: Any = stack.resource_map[logical]
+        found: dict[str, Any] = resource.properties
         return found
 
     def environment(self, function: str) -> dict[str, str]:
@@ -197,6 +199,13 @@ class Account:
         entered = [event.get("stateEnteredEventDetails") for event in pages["events"]]
         return [one["name"] for one in entered if one]
 
+    def policies(self, role: str) -> list[dict[str, Any]]:
+        """The policies of a role as they stand in IAM, with everything filled in."""
+        iam = self.client("iam")
+        names = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        found = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
+        return [ast.literal_eval(one) if isinstance(one, str) else one for one in found]  # as moto keeps them
+
     def told(self) -> list[dict[str, Any]]:
         """The messages that the alert topic has got."""
         from moto.sns.models import sns_backends
@@ -239,7 +248,7 @@ def transformed(template: dict[str, Any], **parameters: str) -> dict[str, Any]:
 def account(folder: Path) -> Iterator[Account]:
     """Moto with our packaged template, transformed; nothing is created yet."""
     os.environ.update({k: v for k, v in CREDENTIALS.items() if k not in os.environ})
-    with mock.patch.dict(os.environ, CREDENTIALS), mock_aws(config=_CONFIG):  # type: ignore[arg-type]
+    with mock.patch.dict(os.environ, CREDENTIALS), mock_aws(config=_CONFIG):
         _make.cache_clear()
         boto3.client("s3").create_bucket(Bucket="packages")
         made = Account(transformed(packaged(folder), Environment="dev", AppName="sluice"))
@@ -254,7 +263,7 @@ def account(folder: Path) -> Iterator[Account]:
         _make.cache_clear()
 
 
-_CONFIG = {"stepfunctions": {"execute_state_machine": True}}
+_CONFIG: Any = {"stepfunctions": {"execute_state_machine": True}}
 
 
 @contextmanager

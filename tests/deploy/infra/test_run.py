@@ -204,13 +204,11 @@ def test_another_execution_goes_on_before_the_history_is_full(deployed: Deployed
     task = {"source": "recurly", "streams": ["shipping_addresses"]}
     event = {"tasks": [task], "concurrency": 1, "slices": 1, "part": 1, "name": "long"}
     first, visited = deployed.run(event, name="long", seconds=0.9)
-    parts = 1
-    while (
-        deployed.account.visited(deployed.execution(f"long-part-{parts}" if parts > 1 else "long"))[-1]
-        == "Continued"
-    ):
+    last, name, parts = first, "long", 1
+    while deployed.account.visited(deployed.execution(name))[-1] == "Continued":
         parts += 1
-        last = deployed.account.ended(deployed.execution(f"long-part-{parts}"))
+        name = f"long-part-{parts}"
+        last = deployed.account.ended(deployed.execution(name))
         assert parts < 50
 
     assert ["Unfinished?", "Go on", "All well?", "Continued"] == visited[-4:]
