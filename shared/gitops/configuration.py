@@ -83,6 +83,7 @@ class Woven(_Document):
     webhook_secrets: Annotated[tuple[SecretName, ...], Field(min_length=1, max_length=2)]
     definitions: Annotated[tuple[str, ...], Field(min_length=1)] = ("pipelines/**/*.yml",)
     shared: tuple[str, ...] = ()
+    contracts: tuple[str, ...] = ("src/*/contracts/**",)
     parameters: str = ""
     targets: Annotated[
         tuple[Literal["airflow", "stepfunctions", "workflows", "dagfactory"], ...], Field(min_length=1)
@@ -102,7 +103,7 @@ class Woven(_Document):
     def scope(self) -> Scope:
         folder = self.deliver.folder if isinstance(self.deliver, ToPullRequest | ToCommit) else ""
         parameters = (self.parameters,) if self.parameters else ()
-        return Scope(self.branch, self.definitions, (*self.shared, *parameters), folder)
+        return Scope(self.branch, self.definitions, (*self.shared, *parameters), folder, self.contracts)
 
     @property
     def ours(self) -> str:

@@ -16,13 +16,14 @@ class Scope:
     """Which files of a repository count: `definitions` and `shared` are patterns, `**` goes through folders.
 
     A file that matches `shared` (defaults, contracts, parameters) has all definitions compiled again when it changes.
-    Files below `generated` are ours and never definitions.
+    Files below `generated` are ours and never definitions. `contracts` are shown in previews with their verdict.
     """
 
     branch: str
     definitions: tuple[str, ...]
     shared: tuple[str, ...] = ()
     generated: str = ""
+    contracts: tuple[str, ...] = ()
 
     def is_definition(self, path: str) -> bool:
         inside = bool(self.generated) and path.startswith(f"{self.generated.rstrip('/')}/")
@@ -30,6 +31,9 @@ class Scope:
 
     def is_shared(self, path: str) -> bool:
         return _matches(path, self.shared)
+
+    def is_contract(self, path: str) -> bool:
+        return _matches(path, self.contracts)
 
 
 class Contents:

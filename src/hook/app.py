@@ -95,7 +95,7 @@ def _body(event: dict[str, Any]) -> bytes:
 
 def open_desk(place: Workplace) -> Desk:
     """The desk of this process: FIFO queue and table of AWS."""
-    from src.weave.place import aws_desk
+    from src.hook.place import aws_desk
 
     return aws_desk(place)
 

@@ -1,4 +1,4 @@
-"""Opens what weaving needs: the list of repositories, each one's host, where its artifacts go, queue and memory."""
+"""Opens what weaving needs: the list of repositories, each one's host, where its artifacts go."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from shared.gitops.lease import Lease
 from shared.gitops.news import Host
 from shared.gitops.repository import Repository
 from shared.gitops.weave import Delivery
-from src.hook.receive import Desk
 from src.workplace import Workplace
 
 
@@ -31,21 +30,6 @@ def weaving(place: Workplace) -> Weaving:
             file=str(file),
         ) from None
     return read_yaml(text, file=str(file)).parse(Weaving)
-
-
-def aws_desk(place: Workplace) -> Desk:
-    """Where deliveries arrive in AWS."""
-    from shared.aws.queue import FifoQueue
-    from shared.aws.remember import Remembered
-
-    settings = place.settings
-    for name in ("weave_queue_url", "weave_table"):
-        if getattr(settings, name) is None:
-            raise Misconfigured(
-                f"{name.upper()} is not set", hint="the template sets it (docs/infrastructure.md)"
-            )
-    queue, table = FifoQueue(settings.weave_queue_url or ""), Remembered(settings.weave_table or "")
-    return Desk(weaving(place), place.configuration.secrets, queue, table, place.clock)
 
 
 def repository(place: Workplace, woven: Woven) -> Repository:

@@ -1,0 +1,72 @@
+"""Compiles definitions for the engines that an entry of weave.yml names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from posixpath import dirname, join, normpath
+
+from shared.common.errors import Misconfigured
+from shared.gitops.change import Side
+from shared.gitops.compiling import Compiled
+from shared.gitops.configuration import Woven
+from shared.pipelines.platform import read_platform
+from shared.pipelines.read import read_definition
+from shared.pipelines.targets.catalogue import target
+from shared.pipelines.targets.target import Options, Target
+
+
+class PipelineCompiler:
+    """With one target, artifacts lie at the top of their folder; with several, in one folder for each."""
+
+    def __init__(self, woven: Woven, *, app: str = "sluice") -> None:
+        self._woven = woven
+        self._options = Options(engine_version=int(woven.engine_version), layout=woven.layout, app=app)
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        return tuple(target(name) for name in self._woven.targets)
+
+    @property
+    def version(self) -> str:
+        """What artifacts depend on besides the definitions."""
+        made = ",".join(f"{one.name.value}:{one.version}" for one in self.targets)
+        return f"layout {self._options.layout}, engine {self._options.engine_version}, {made}"
+
+    def compile(self, path: str, content: bytes, read: Callable[[str], bytes]) -> Compiled:
+        """The artifacts of one definition. Raises `Misconfigured` with all faults, each with its line."""
+        side = self.inspect(path, content, read)
+        name, digest = (side.plan.name, side.plan.digest()) if side.plan else ("", "")
+        return Compiled(side.artifacts, name=name, digest=digest)
+
+    def inspect(self, path: str, content: bytes, read: Callable[[str], bytes]) -> Side:
+        """The plan and the artifacts of one definition. Raises as `compile` does."""
+        plan = read_definition(content, file=path, read_file=lambda name: _beside(path, name, read))
+        options = self._options
+        if file := self._woven.parameters:
+            options = replace(options, platform=read_platform(_text(file, read), file=file))
+        made: dict[str, bytes] = {}
+        for one in self.targets:
+            folder = f"{one.name.value}/" if len(self.targets) > 1 else ""
+            made |= {f"{folder}{name}": body for name, body in one.compile(plan, options).items()}
+        return Side(path, plan, made)
+
+
+def _beside(definition: str, name: str, read: Callable[[str], bytes]) -> str:
+    """A file that a definition names, beside or below it; what leaves its folder is not there."""
+    folder = dirname(definition)
+    path = normpath(join(folder, name))
+    if path.startswith(("/", "..")) or (folder and not path.startswith(f"{folder}/")):
+        raise FileNotFoundError(name)
+    try:
+        return read(path).decode()
+    except KeyError:
+        raise FileNotFoundError(name) from None
+
+
+def _text(file: str, read: Callable[[str], bytes]) -> str:
+    try:
+        return read(file).decode()
+    except KeyError:
+        raise Misconfigured("there is no file of parameters in the repository", file=file) from None
