@@ -89,11 +89,12 @@ class Workshop:
         return built
 
     def functions(self, names: Iterable[str] | None = None) -> dict[str, Archive]:
-        """Build functions into `functions/<app>.zip`, which hold `src/<app>/` alone and run on every processor."""
+        """Build functions into `functions/<app>.zip`, which hold `src/<app>/` and run on every processor."""
         built: dict[str, Archive] = {}
         known: dict[str, dict[str, Any]] = {}
         for name in names or self.recipe.functions:
-            entries = of_folder(self.root, f"src/{name}")
+            folders = (name, *self.recipe.function(name).also)
+            entries = {p: data for one in folders for p, data in of_folder(self.root, f"src/{one}").items()}
             entries.pop("src/__init__.py", None)
             if f"src/{name}/app.py" not in entries:
                 raise Misconfigured(

@@ -53,6 +53,8 @@ class FunctionSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     layers: tuple[str, ...] = Field(max_length=MOST_LAYERS)
+    also: tuple[str, ...] = ()
+    """Further folders of `src/` in its zip, which its own code imports."""
 
 
 class _Functions(BaseModel):

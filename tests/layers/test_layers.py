@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
@@ -85,6 +86,21 @@ def test_a_handler_loads_nothing_heavy_before_its_first_event(any_built: Built, 
 
     assert "" == done.stderr
     assert set() == (HEAVY | LIGHT.get(app, set())) & {name.partition(".")[0] for name in done.stdout.split()}
+
+
+@pytest.mark.parametrize("app", FUNCTIONS)
+def test_what_a_function_imports_of_ours_later_is_there_too(any_built: Built, app: str) -> None:
+    """Imports inside functions show when they run, which may be in production: these are found by reading."""
+    room = any_built.room(app)
+    tops = [room.task, room.opt / "python"]
+    files = [path for top in tops for name in ("src", "shared") for path in (top / name).rglob("*.py")]
+    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_bytes()))]
+    named = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    ours = {name.replace(".", "/") for name in named if name.partition(".")[0] in ("src", "shared")}
+
+    assert [] == sorted(
+        n for n in ours if not any((t / f"{n}.py").is_file() or (t / n).is_dir() for t in tops)
+    )
 
 
 def test_the_services_that_code_asks_for_are_in_the_layer(any_built: Built) -> None:

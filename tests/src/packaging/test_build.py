@@ -100,6 +100,16 @@ def test_the_manifest_says_what_was_built(root: Path) -> None:
     )
 
 
+def test_a_folder_that_a_function_names_is_in_its_zip_too(root: Path) -> None:
+    (root / "layers/functions.yml").write_text("functions: {load: {layers: [code], also: [weave]}}")
+    (root / "src/weave").mkdir()
+    (root / "src/weave/place.py").write_text("")
+    shop = workshop(root, bytecode=False)
+    shop.functions()
+
+    assert {"src/load/app.py", "src/weave/place.py"} <= set(read_zip(shop.home / "functions" / "load.zip"))
+
+
 def test_a_function_without_an_app_is_told(root: Path) -> None:
     (root / "src/load/app.py").unlink()
     with pytest.raises(Misconfigured, match=r"there is no src/load/app\.py"):
