@@ -127,6 +127,14 @@ class Account:
             Tags=[{"Key": "app", "Value": "sluice"}],
         )
 
+    def listen(self) -> None:
+        """Let the bucket tell EventBridge of its objects, as the template says; moto leaves that out."""
+        said = self.template["Resources"]["Bucket"]["Properties"]["NotificationConfiguration"]
+        assert {"EventBridgeConfiguration": {"EventBridgeEnabled": True}} == said
+        self.client("s3").put_bucket_notification_configuration(
+            Bucket=self.outputs()["BucketName"], NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+
     def resources(self) -> dict[str, Any]:
         """What stands there, by logical id."""
         found = self.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
