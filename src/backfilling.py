@@ -53,9 +53,8 @@ class Outcome:
 
     @property
     def done(self) -> bool:
-        return not self.failed and all(
-            one["status"] in ("done", "skipped", "superseded") for one in self.streams.values()
-        )
+        """Whether the window is done: one that another process works on may still fail there."""
+        return not self.failed and all(one["status"] in ("done", "skipped") for one in self.streams.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Step Functions: start an execution under a name that makes a second start harmless, or drive a failed one again."""
+"""Step Functions: start an execution under a name that makes a second start harmless, and a failed one once more."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from shared.common.errors import Misconfigured, Refused, SluiceError, Transient
 MOST = 262_144
 """Bytes that the input of an execution may have (docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html)."""
 
+MOST_STARTS = 50
+"""Executions of one name: `march`, and when that failed `march-2`, `march-3`, …"""
+
 DENIED = frozenset({"AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException"})
 
 
@@ -21,14 +24,14 @@ class Started:
     """An execution, and what a start of it did."""
 
     arn: str
-    did: Literal["started", "running", "redriven", "succeeded"]
+    did: Literal["started", "running", "succeeded"]
 
 
 def start(machine: str, name: str, document: Mapping[str, Any], *, api: Any = None) -> Started:
     """Start the state machine with this ARN. The name is the idempotency key, for the 90 days that AWS keeps it.
 
-    An execution of this name that runs or has succeeded is left alone; one that failed, was aborted or timed out goes
-    on where it failed. `api` takes the place of boto3's client.
+    An execution of this name that runs or has succeeded is left alone. After one that failed, was aborted or timed out
+    comes another one, `name-2`: what is done must be skipped by whoever does it. `api` replaces boto3's client.
 
     Raises:
         Misconfigured: the ARN is none, there is no such machine, the input is too long, or the name was used otherwise.
@@ -47,29 +50,31 @@ def start(machine: str, name: str, document: Mapping[str, Any], *, api: Any = No
             hint="such as arn:aws:states:eu-central-1:123456789012:stateMachine:sluice-prod-recurly-backfill",
         )
     api = api or client("stepfunctions", region=region)
-    arn = machine.replace(":stateMachine:", ":execution:") + f":{name}"
     try:
-        found = _described(api, arn)
-        if found is None:
-            return Started(
-                api.start_execution(stateMachineArn=machine, name=name, input=text)["executionArn"], "started"
-            )
-        if json.loads(found["input"]) != json.loads(text):
-            raise Misconfigured(
-                f"an execution named {name} was started with other windows or streams",
-                hint="give this one another --name",
-            )
-        match found["status"]:
-            case "RUNNING" | "PENDING_REDRIVE":
-                return Started(arn, "running")
-            case "SUCCEEDED":
-                return Started(arn, "succeeded")
-        api.redrive_execution(executionArn=arn)
+        for count in range(1, MOST_STARTS + 1):
+            this = name if count == 1 else f"{name}-{count}"
+            arn = machine.replace(":stateMachine:", ":execution:") + f":{this}"
+            found = _described(api, arn)
+            if found is None:
+                made = api.start_execution(stateMachineArn=machine, name=this, input=text)
+                return Started(made["executionArn"], "started")
+            if json.loads(found["input"]) != json.loads(text):
+                raise Misconfigured(
+                    f"an execution named {this} was started with other windows or streams",
+                    hint="give this one another --name",
+                )
+            match found["status"]:
+                case "RUNNING" | "PENDING_REDRIVE":
+                    return Started(arn, "running")
+                case "SUCCEEDED":
+                    return Started(arn, "succeeded")
     except SluiceError:
         raise
     except Exception as error:
         raise _told(error, machine) from error
-    return Started(arn, "redriven")
+    raise Misconfigured(
+        f"{MOST_STARTS} executions named {name} have failed", hint="look why before another one"
+    )
 
 
 def _described(api: Any, arn: str) -> Any:
@@ -87,7 +92,7 @@ def _told(error: Exception, machine: str) -> SluiceError:
     if code in DENIED:
         return Refused(
             "AWS does not let these credentials start the state machine",
-            hint="they need states:StartExecution, DescribeExecution and RedriveExecution on it",
+            hint="they need states:StartExecution and states:DescribeExecution on it",
             kind=code,
             machine=machine,
         )

@@ -78,7 +78,7 @@ def backfill(
     on with what was killed. A window that fails does not stop the others. Ctrl-C commits what is whole.
 
     With --execution, or BACKFILL_MACHINE set, the windows are worked off in AWS. Its name is then the execution's: a
-    second start of the same does nothing while it runs, and drives it again where it failed.
+    second start of the same does nothing while it runs, and starts it once more where it failed.
     """
     from shared.common.instants import parse_duration
     from shared.ingestion.backfill import named
@@ -226,7 +226,7 @@ def _summary(
     screen.fail_all(loads.failed, what="load of")
     errors: list[SluiceError] = [error for _, _, error in failures]
     code = stop.exit_code or exit_code([*errors, *loads.failed.values()], others=done)
-    if stop() or failures:
+    if stop() or len(done) < len(todo.tasks):
         screen.say("start the same command again: what is done is skipped, what was begun goes on")
     screen.answer(
         {

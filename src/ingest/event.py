@@ -92,11 +92,16 @@ class Order:
         found: dict[Ask, list[str]] = {}
         for name in self.streams or known:
             entry = self.before.get(name)
-            if self.before and (entry is None or entry.get("status") in _OVER):
+            if self.before and (entry is None or entry.get("status") in self._over):
                 continue
             begun = bool(entry and entry.get("commits"))
             found.setdefault(self._ask(spec, name, begun=begun), []).append(name)
         return [(names, ask) for ask, names in found.items()]
+
+    @property
+    def _over(self) -> frozenset[str]:
+        """What need not be called again. A window that somebody else works on is looked at until it is done."""
+        return _OVER - {"superseded"} if self.backfill else _OVER
 
     def _ask(self, spec: SourceSpec, name: str, *, begun: bool) -> Ask:
         if self.backfill:
@@ -121,7 +126,7 @@ class Order:
             )
         waits = [report.retry_after for report in reports if report.retry_after is not None]
         document = {
-            "done": all(entry["status"] in _OVER for entry in streams.values()),
+            "done": all(entry["status"] in self._over for entry in streams.values()),
             "source": self.source,
             "run": reports[0].run if reports else "",
             "streams": streams,

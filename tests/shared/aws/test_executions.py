@@ -1,4 +1,4 @@
-"""Starting an execution: its name is the idempotency key, and a failed one is driven again."""
+"""Starting an execution: its name is the idempotency key, and after a failed one comes another."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ INPUT = {"streams": ["orders"], "windows": [], "concurrency": 2}
 
 @dataclass
 class Api:
-    """Step Functions with one execution, in the state that a test wants; it can fail to answer."""
+    """Step Functions with executions of one name, in the states that a test wants; it can fail to answer."""
 
-    status: str = ""
+    statuses: tuple[str, ...] = ()
     input: str = json.dumps(INPUT)
     fault: str = ""
     calls: list[str] = field(default_factory=list)
@@ -31,41 +31,48 @@ class Api:
         class ExecutionDoesNotExist(Exception):
             pass
 
-    def describe_execution(self, **_: Any) -> dict[str, str]:
+    def describe_execution(self, *, executionArn: str) -> dict[str, str]:  # noqa: N803
         if self.fault:
             raise ClientError({"Error": {"Code": self.fault, "Message": "no"}}, "DescribeExecution")
-        if not self.status:
+        name = executionArn.rpartition(":")[2]
+        number = int(name.partition("-")[2] or 1)
+        if number > len(self.statuses):
             raise self.exceptions.ExecutionDoesNotExist
-        return {"status": self.status, "input": self.input}
+        return {"status": self.statuses[number - 1], "input": self.input}
 
     def start_execution(self, **how: Any) -> dict[str, str]:
         self.calls.append(f"start {how['name']}")
-        return {"executionArn": "arn:…:execution:…"}
-
-    def redrive_execution(self, **how: Any) -> None:
-        self.calls.append("redrive")
+        return {"executionArn": f"arn:…:execution:…:{how['name']}"}
 
 
 @pytest.mark.parametrize(
-    ("status", "did", "calls"),
+    ("statuses", "did", "calls"),
     [
-        ("", "started", ["start march"]),
-        ("RUNNING", "running", []),
-        ("SUCCEEDED", "succeeded", []),
-        ("FAILED", "redriven", ["redrive"]),
-        ("TIMED_OUT", "redriven", ["redrive"]),
-        ("ABORTED", "redriven", ["redrive"]),
+        ((), "started", ["start march"]),
+        (("RUNNING",), "running", []),
+        (("SUCCEEDED",), "succeeded", []),
+        (("FAILED",), "started", ["start march-2"]),
+        (("TIMED_OUT", "ABORTED"), "started", ["start march-3"]),
+        (("FAILED", "RUNNING"), "running", []),
+        (("FAILED", "SUCCEEDED"), "succeeded", []),
     ],
 )
-def test_a_second_start_does_no_harm(status: str, did: str, calls: list[str]) -> None:
-    api = Api(status)
+def test_a_second_start_does_no_harm_and_a_failed_one_is_started_again(
+    statuses: tuple[str, ...], did: str, calls: list[str]
+) -> None:
+    api = Api(statuses)
 
     assert (did, calls) == (start(MACHINE, "march", INPUT, api=api).did, api.calls)
 
 
+def test_what_always_fails_is_not_started_for_ever() -> None:
+    with pytest.raises(Misconfigured, match="have failed"):
+        start(MACHINE, "march", INPUT, api=Api(("FAILED",) * 50))
+
+
 def test_a_name_that_was_used_for_something_else_is_refused() -> None:
     with pytest.raises(Misconfigured, match="other windows or streams"):
-        start(MACHINE, "march", {**INPUT, "concurrency": 3}, api=Api("RUNNING"))
+        start(MACHINE, "march", {**INPUT, "concurrency": 3}, api=Api(("RUNNING",)))
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,16 @@ def test_a_window_of_a_back_fill_keeps_its_range_in_every_continuation() -> None
     assert ("b", 4) == tuple(first.answer([], [])[name] for name in ("backfill", "share"))
 
 
+def test_a_window_that_somebody_else_works_on_is_looked_at_until_it_is_done() -> None:
+    """The other one may be a function that Lambda has given up, and die with it."""
+    answer = {"streams": {"orders": {"status": "superseded", "rows": 0, "rejected": 0, "commits": 0}}}
+    window = {"source": "shop", "since": "2024-01-01", "until": "2024-02-01", "backfill": "b", **answer}
+
+    assert [["orders"]] == [names for names, _ in Order.of(window, {}).groups(FILLED)]
+    assert [] == Order.of({"source": "shop", **answer}, {}).groups(FILLED)
+    assert not Order.of(window, {}).answer([], [])["done"]
+
+
 @pytest.mark.parametrize(
     "wrong", [{"backfill": "b"}, {"backfill": 1}, {"share": 0}, {"share": True}, {"backfill": "a b"}]
 )
