@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -241,3 +242,33 @@ def test_files_that_are_never_ready_are_given_up(deployed: Deployed) -> None:
 
     assert "StillWaiting" == json.loads(ended["cause"])["streams"][0]["error"]
     assert 48 == visited.count("Wait for the API")
+
+
+def test_windows_of_a_back_fill_land_side_by_side_and_one_that_fails_is_told(deployed: Deployed) -> None:
+    """A second start under the same name lands what is missing, and only that."""
+    real, failed = deployed.account.handlers["ingest"], list[str]()
+
+    def once(event: Any, context: Any) -> Any:
+        if event.get("since", "").startswith("2025-02") and not failed:
+            failed.append(event["since"])
+            raise Refused("not today")
+        return real(event, context)
+
+    deployed.account.handlers["ingest"] = once
+    bounds = [f"2025-0{month}-01T00:00:00Z" for month in (1, 2, 3, 4)]
+    windows = [{"since": since, "until": until} for since, until in pairwise(bounds)]
+    order = {"source": "recurly", "streams": ["credit_payments"], "windows": windows, "concurrency": 2}
+    machine = deployed.account.physical("RecurlyBackfill")
+    first = deployed.account.run(machine, {**order, "name": "spring"}, name="spring-1")
+    (message,) = new_messages(deployed)
+    second = deployed.account.run(machine, {**order, "name": "spring"}, name="spring-2")
+    asked = [event for kind, event in deployed.account.calls if kind == "ingest"]
+
+    assert ("FAILED", "BackfillFailed") == (first["status"], first["error"])
+    assert ("sluice-dev: a back-fill of recurly failed", "spring") == (
+        message["Subject"],
+        message["Message"]["name"],
+    )
+    assert "SUCCEEDED" == second["status"], second
+    assert {("spring", 2)} == {(event["backfill"], event["share"]) for event in asked}
+    assert 1 == len(new_messages(deployed))
