@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -323,8 +324,15 @@ def _around(screen: Screen) -> Surroundings:
 
     place = Workplace.open()
     screen.redactor = place.redactor
-    place.telemetry()  # the log, with all secrets masked
+    _log_to(place.telemetry().log)
     return surroundings(place)
+
+
+def _log_to(log: Any) -> None:
+    """What the dispatcher says comes out as all of this program's log does, with secrets masked."""
+    own = logging.getLogger("sluice.dispatch")
+    own.handlers, own.propagate = [log.registered_handler], False
+    own.setLevel(logging.INFO)
 
 
 def _each_database(screen: Screen, config: Path, how: str, what: str) -> None:

@@ -1,4 +1,4 @@
-"""A dispatcher in a process of its own, for tests that kill it: `python -m tests.shared.orchestrator.flowing FOLDER N`.
+"""A dispatcher in a process of its own, for tests that kill it: `python -m …flowing FOLDER EVENTS [POSTGRES-URL]`.
 
 The input goes on where its bookmark stands; `sink` is a process whose effect is idempotent by key, `tally` one that
 writes down every attempt. Both write to files with one append each, which a kill cannot split.
@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 from shared.orchestrator.configuration import Limits
 from shared.orchestrator.doors import Outlet, Run
 from shared.orchestrator.event import Event, Operation
+from shared.orchestrator.journal import Standing, Store
 from shared.orchestrator.orchestrator import Orchestrator
 from shared.orchestrator.policy import Policy, Retry
+from shared.orchestrator.postgres_journal import PostgresJournal
 from shared.orchestrator.sqlite_journal import SqliteJournal
 
 PROCESSES = ("first", "second", "third", "fourth")
@@ -45,8 +48,9 @@ def append(file: Path) -> object:
     return run
 
 
-def main(folder: Path, total: int) -> None:
-    with Orchestrator(SqliteJournal(folder / "journal.db"), limits=Limits(concurrency=4)) as dispatcher:
+def main(folder: Path, total: int, url: str = "") -> None:
+    journal: Store = PostgresJournal(url, lease=2) if url else SqliteJournal(folder / "journal.db")
+    with Orchestrator(journal, limits=Limits(concurrency=4)) as dispatcher:
         dispatcher.add_input("i", source(total))  # type: ignore[arg-type]
         for name in PROCESSES:
             policy = Policy(retry=Retry(attempts=10, backoff=0.01, most=0.05))
@@ -56,7 +60,9 @@ def main(folder: Path, total: int) -> None:
         dispatcher.link("second", "fourth")
         dispatcher.link("third", "fourth")
         dispatcher.run(timeout=60)
+        while journal.counts()[Standing.OPEN]:  # what another replica has, or had
+            time.sleep(0.1)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

@@ -12,18 +12,19 @@ from pathlib import Path
 from random import Random
 
 from shared.orchestrator.journal import Standing
+from shared.orchestrator.postgres_journal import PostgresJournal
 from shared.orchestrator.sqlite_journal import SqliteJournal
 from tests.shared.orchestrator.flowing import PROCESSES
 
 TRIALS = int(os.environ.get("DISPATCH_TRIALS", "10"))
-EVENTS = int(os.environ.get("DISPATCH_EVENTS", "400"))
+EVENTS = int(os.environ.get("DISPATCH_EVENTS", "800"))
 """30 trials of 5,000 events: DISPATCH_TRIALS=30 DISPATCH_EVENTS=5000."""
 KILLS = 2
 ROOT = Path(__file__).parents[3]
 
 
-def start(folder: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tests.shared.orchestrator.flowing", str(folder), str(EVENTS)]
+def start(folder: Path, *more: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.shared.orchestrator.flowing", str(folder), str(EVENTS), *more]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
@@ -83,3 +84,26 @@ def test_nothing_is_lost_and_every_key_is_one_effect(tmp_path: Path) -> None:
     assert kills >= TRIALS // 2
     # What a kill repeats is what was at work or not yet written: a group commit's worth, not the backlog.
     assert repeated <= kills * 400, (repeated, kills)
+
+
+def test_of_two_replicas_one_finishes_what_the_other_was_killed_at(tmp_path: Path, database: str) -> None:
+    """One journal in PostgreSQL, the same input in both: each event is taken once, whoever takes it."""
+    with start(tmp_path, database) as first, start(tmp_path, database) as second:
+        first_file = tmp_path / "first"
+        end = time.monotonic() + 30
+        while not (first_file.exists() and first_file.read_bytes().count(b"\n") > EVENTS // 8):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        first.kill()
+        out, _ = second.communicate(timeout=120)
+    archive = PostgresJournal(database)
+    counts = archive.counts()
+    archive.close()
+    ran = attempts(tmp_path)
+
+    assert second.returncode == 0, out
+    assert {Standing.OPEN: 0, Standing.DONE: EVENTS, Standing.DEAD: 0} == counts
+    for name in PROCESSES:
+        assert {f"i:{n}:{name}" for n in range(EVENTS)} == {
+            key for tries in ran[name].values() for key, _ in tries
+        }

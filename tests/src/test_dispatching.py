@@ -1,0 +1,64 @@
+"""The kinds of the dispatcher as this program knows them, and docs/dispatch.md, which must be true."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from shared.common.errors import Misconfigured
+from shared.orchestrator.configuration import Http, Limits, LinkSettings, read_configuration, type_of
+from shared.orchestrator.sqlite_journal import SqliteJournal
+from src.dispatching import kinds, open_journal
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/dispatch.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_the_document_of_the_page_is_good() -> None:
+    (text,) = blocks("toml")
+    found = kinds().parse(read_configuration(text, file="dispatch.toml"))
+
+    assert ("raw_to_cleansed", "tell") == found.graph().reachable("raw_writes")
+
+
+def test_the_program_of_the_page_runs(tmp_path: Path) -> None:
+    (program,) = blocks("python")
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+    assert (
+        '{"location": "the ether", "operation": "delete", "id": "an-id", "trigger": "tests"}\n' == done.stdout
+    )
+
+
+def test_every_kind_and_every_setting_is_on_the_page() -> None:
+    known = kinds()
+    names = set[str]()
+    every: list[type[BaseModel]] = [*known.inputs, *known.processes, Limits, Http, LinkSettings]
+    for kind in every:
+        names |= {field.alias or name for name, field in kind.model_fields.items()}
+    for process in known.processes:
+        names |= set(getattr(process.model_fields["execution_context"].annotation, "model_fields"))  # noqa: B009
+    names |= {type_of(kind) for kind in [*known.inputs, *known.processes]}
+
+    assert [] == sorted(name for name in names if not re.search(rf"\b{name}\b", PAGE))
+
+
+def test_journals_are_named_by_a_url(tmp_path: Path) -> None:
+    found = open_journal(f"sqlite:///{tmp_path}/j.db")
+
+    assert isinstance(found, SqliteJournal)
+    assert f"{tmp_path}/j.db" == found.path
+    with pytest.raises(Misconfigured, match='unknown kind of journal "redis"'):
+        open_journal("redis://x")
