@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -194,3 +195,16 @@ def test_what_sam_makes_of_the_template_has_no_surprise(expanded: dict[str, Any]
     assert {"LoadFunctionCommits", "DropFunctionFiles", "RecurlyMachineSchedule"} == set(
         expanded
     ) - ours - layers
+
+
+def test_every_alarm_says_where_its_remedy_stands_and_it_stands_there(expanded: dict[str, Any]) -> None:
+    text = (INFRA.parents[1] / "docs" / "operate.md").read_text()
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    anchors = {heading.lower().replace(" ", "-") for heading in headings}
+    told = [one["AlarmDescription"] for one in of_type(expanded, "AWS::CloudWatch::Alarm").values()]
+    named = [re.search(r"\(docs/operate\.md#([a-z-]+)\)$", text) for text in told]
+
+    assert len(told) >= 9
+    assert [] == [
+        text for text, match in zip(told, named, strict=True) if match is None or match[1] not in anchors
+    ]
