@@ -39,7 +39,7 @@ from shared.warehouse.snowflake_copy import FILE, ROW
 from shared.warehouse.snowflake_files import Files
 from shared.warehouse.snowflake_merge import SnowflakeDml, merge
 from shared.warehouse.snowflake_stage import PLACE, Filling
-from shared.warehouse.snowflake_table import FinalTable, columns_for
+from shared.warehouse.snowflake_table import FinalTable
 from shared.warehouse.snowflake_values import MOMENT, text
 
 LEDGER_TABLES = (
@@ -47,7 +47,7 @@ LEDGER_TABLES = (
     f"sequence NUMBER(38,0) NOT NULL, run VARCHAR, loaded_at {MOMENT}, PRIMARY KEY (source, stream))",
     f"CREATE TABLE IF NOT EXISTS {LEDGER}.loads (load VARCHAR, source VARCHAR, stream VARCHAR, final VARCHAR, "
     "disposition VARCHAR, from_sequence NUMBER(38,0), to_sequence NUMBER(38,0), run VARCHAR, inserted NUMBER(38,0), "
-    f"updated NUMBER(38,0), started_at {MOMENT}, loaded_at {MOMENT}, note VARCHAR, "
+    f"updated NUMBER(38,0), deleted NUMBER(38,0), started_at {MOMENT}, loaded_at {MOMENT}, note VARCHAR, "
     "recorded_at TIMESTAMP_LTZ DEFAULT CURRENT_TIMESTAMP())",
     f"CREATE TABLE IF NOT EXISTS {LEDGER}.{DELETED} (source VARCHAR, stream VARCHAR, identity VARCHAR, "
     f"moment {MOMENT}, number NUMBER(38,9), word VARCHAR)",
@@ -117,17 +117,16 @@ class SnowflakeSession:
         self, load: str, columns: Sequence[Column], parts: Sequence[StagedPart], *, folder: Path
     ) -> Stage:
         del folder  # Snowflake reads the parts as they landed
-        names = columns_for([column.name for column in columns], self.spec, taken=_TAKEN)
         with self._tagged(load=load, run=parts[-1].run if parts else ""):
             for attempt in range(1, _TRIES):
                 try:
-                    return self._staged(f"{load}:{attempt}", load, columns, names, parts)
+                    return self._staged(f"{load}:{attempt}", load, columns, parts)
                 except Transient:
                     # The session is gone, and with it all that a COPY whose answer was lost may have done.
                     if not self.connection.broken or self._filled:
                         raise
                     self.connection.reconnect()
-            return self._staged(f"{load}:{_TRIES}", load, columns, names, parts)
+            return self._staged(f"{load}:{_TRIES}", load, columns, parts)
 
     def keep(self, stage: Stage) -> str:
         kept = f"{LEDGER}.{quoted(self._kept(stage.load))}"
@@ -174,7 +173,8 @@ class SnowflakeSession:
     def history(self) -> list[LoadRecord]:
         rows = self.query(
             "SELECT load, from_sequence, to_sequence, COALESCE(run, ''), inserted, updated, loaded_at, "
-            f"COALESCE(note, '') FROM {LEDGER}.loads WHERE {_MINE} ORDER BY recorded_at, loaded_at, to_sequence",
+            f"COALESCE(note, ''), deleted FROM {LEDGER}.loads WHERE {_MINE} "
+            "ORDER BY recorded_at, loaded_at, to_sequence",
             self._stream,
         )
         return [LoadRecord(*row) for row in rows]
@@ -206,10 +206,9 @@ class SnowflakeSession:
         label: str,
         load: str,
         columns: Sequence[Column],
-        names: dict[str, str],
         parts: Sequence[StagedPart],
     ) -> Stage:
-        fields = self._final.widened(columns, names)
+        names, fields = self._final.fitted(columns, taken=_TAKEN)
         mine = f"{self.spec.source}:{self.spec.stream}:{label}"
         filling = Filling(self.connection, self.files, LEDGER, mine, fields, names, self.match)
         rows = filling.fill(parts)
@@ -234,9 +233,9 @@ class SnowflakeSession:
         values = (change.load, *self._stream, spec.name, spec.disposition.value, change.before, change.after)
         self.connection.query(
             f"INSERT INTO {LEDGER}.loads (load, source, stream, final, disposition, from_sequence, to_sequence, run, "
-            "inserted, updated, note, started_at, loaded_at) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+            "inserted, updated, deleted, note, started_at, loaded_at) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
             f"{_moment(change.started)}, {_moment(change.loaded_at)}",
-            (*values, change.run, applied.inserted, applied.updated, change.note),
+            (*values, change.run, applied.inserted, applied.updated, applied.deleted, change.note),
         )
         step(Step.RECORDED)
         return applied

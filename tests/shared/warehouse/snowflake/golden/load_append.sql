@@ -54,7 +54,7 @@ UPDATE _sluice.ledger SET sequence = ?, run = ?, loaded_at = CAST('2026-11-20 10
 INSERT INTO "recurly"."accounts" ("id", "total", "at", "o", "gone", _sluice_run, _sluice_commit, _sluice_loaded_at) SELECT s."id", s."total", s."at", s."o", s."gone", s._sluice_run, s._sluice_commit, CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9))
   FROM _sluice."load:recurly:accounts:LOAD:1" s;
 
-INSERT INTO _sluice.loads (load, source, stream, final, disposition, from_sequence, to_sequence, run, inserted, updated, note, started_at, loaded_at) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9)), CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9));
+INSERT INTO _sluice.loads (load, source, stream, final, disposition, from_sequence, to_sequence, run, inserted, updated, deleted, note, started_at, loaded_at) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9)), CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9));
 
 COMMIT;
 

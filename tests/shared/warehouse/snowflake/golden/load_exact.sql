@@ -5,7 +5,7 @@ CREATE SCHEMA IF NOT EXISTS _sluice;
 
 CREATE TABLE IF NOT EXISTS _sluice.ledger (source VARCHAR NOT NULL, stream VARCHAR NOT NULL, sequence NUMBER(38,0) NOT NULL, run VARCHAR, loaded_at TIMESTAMP_TZ(9), PRIMARY KEY (source, stream));
 
-CREATE TABLE IF NOT EXISTS _sluice.loads (load VARCHAR, source VARCHAR, stream VARCHAR, final VARCHAR, disposition VARCHAR, from_sequence NUMBER(38,0), to_sequence NUMBER(38,0), run VARCHAR, inserted NUMBER(38,0), updated NUMBER(38,0), started_at TIMESTAMP_TZ(9), loaded_at TIMESTAMP_TZ(9), note VARCHAR, recorded_at TIMESTAMP_LTZ DEFAULT CURRENT_TIMESTAMP());
+CREATE TABLE IF NOT EXISTS _sluice.loads (load VARCHAR, source VARCHAR, stream VARCHAR, final VARCHAR, disposition VARCHAR, from_sequence NUMBER(38,0), to_sequence NUMBER(38,0), run VARCHAR, inserted NUMBER(38,0), updated NUMBER(38,0), deleted NUMBER(38,0), started_at TIMESTAMP_TZ(9), loaded_at TIMESTAMP_TZ(9), note VARCHAR, recorded_at TIMESTAMP_LTZ DEFAULT CURRENT_TIMESTAMP());
 
 CREATE TABLE IF NOT EXISTS _sluice.deleted (source VARCHAR, stream VARCHAR, identity VARCHAR, moment TIMESTAMP_TZ(9), number NUMBER(38,9), word VARCHAR);
 
@@ -72,7 +72,7 @@ UPDATE _sluice.ledger SET sequence = ?, run = ?, loaded_at = CAST('2026-11-20 10
 INSERT INTO "recurly"."accounts" ("id", "total", "at", "o", _sluice_run, _sluice_commit, _sluice_loaded_at) SELECT s."id", s."total", s."at", s."o", s._sluice_run, s._sluice_commit, CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9))
   FROM _sluice."load:recurly:accounts:LOAD:1" s;
 
-INSERT INTO _sluice.loads (load, source, stream, final, disposition, from_sequence, to_sequence, run, inserted, updated, note, started_at, loaded_at) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9)), CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9));
+INSERT INTO _sluice.loads (load, source, stream, final, disposition, from_sequence, to_sequence, run, inserted, updated, deleted, note, started_at, loaded_at) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9)), CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9));
 
 COMMIT;
 

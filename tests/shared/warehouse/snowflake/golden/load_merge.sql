@@ -88,7 +88,7 @@ MERGE INTO "recurly"."accounts" f
   WHEN MATCHED AND (f."at" IS NULL OR s."at" >= f."at") THEN UPDATE SET "id" = s."id", "total" = s."total", "at" = s."at", "o" = s."o", "gone" = s."gone", _sluice_run = s._sluice_run, _sluice_commit = s._sluice_commit, _sluice_loaded_at = CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9))
   WHEN NOT MATCHED THEN INSERT ("id", "total", "at", "o", "gone", _sluice_run, _sluice_commit, _sluice_loaded_at) VALUES (s."id", s."total", s."at", s."o", s."gone", s._sluice_run, s._sluice_commit, CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9)));
 
-INSERT INTO _sluice.loads (load, source, stream, final, disposition, from_sequence, to_sequence, run, inserted, updated, note, started_at, loaded_at) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9)), CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9));
+INSERT INTO _sluice.loads (load, source, stream, final, disposition, from_sequence, to_sequence, run, inserted, updated, deleted, note, started_at, loaded_at) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9)), CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9));
 
 COMMIT;
 

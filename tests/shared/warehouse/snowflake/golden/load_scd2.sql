@@ -89,7 +89,7 @@ UPDATE "recurly"."accounts" f SET valid_to = CASE
   WHERE s."id" = v."id")) x
   WHERE f."id" = x.key_0 AND f.valid_from = x.begins;
 
-INSERT INTO _sluice.loads (load, source, stream, final, disposition, from_sequence, to_sequence, run, inserted, updated, note, started_at, loaded_at) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9)), CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9));
+INSERT INTO _sluice.loads (load, source, stream, final, disposition, from_sequence, to_sequence, run, inserted, updated, deleted, note, started_at, loaded_at) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9)), CAST('2026-11-20 10:15:00' AS TIMESTAMP_TZ(9));
 
 COMMIT;
 

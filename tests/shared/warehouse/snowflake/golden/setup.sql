@@ -79,7 +79,8 @@ CREATE TABLE IF NOT EXISTS _sluice.ledger (
 
 CREATE TABLE IF NOT EXISTS _sluice.loads (
   load VARCHAR, source VARCHAR, stream VARCHAR, final VARCHAR, disposition VARCHAR, from_sequence NUMBER(38,0),
-  to_sequence NUMBER(38,0), run VARCHAR, inserted NUMBER(38,0), updated NUMBER(38,0), started_at TIMESTAMP_TZ(9),
+  to_sequence NUMBER(38,0), run VARCHAR, inserted NUMBER(38,0), updated NUMBER(38,0),
+  deleted NUMBER(38,0), started_at TIMESTAMP_TZ(9),
   loaded_at TIMESTAMP_TZ(9), note VARCHAR, recorded_at TIMESTAMP_LTZ DEFAULT CURRENT_TIMESTAMP()
 );
 
