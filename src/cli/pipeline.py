@@ -156,3 +156,40 @@ def run(context: click.Context, /, definition: Path, **options: Any) -> None:
 
 
 pipeline.add_command(run)
+
+
+@verb(
+    "step",
+    "sluice pipeline step step.json",
+    """echo '{"step": {"name": "a", "type": "load", "source": "recurly"}}' | sluice pipeline step -""",
+)
+@click.argument("document", type=click.File("rb"))
+@click.option(
+    "--functions", metavar="URL", help="Where executor functions of jobs are; their names go behind it."
+)
+@click.pass_obj
+def step(screen: Screen, document: Any, functions: str | None) -> None:
+    """Do one step for an engine that does the rest; its output is the last line of stdout, as JSON.
+
+    DOCUMENT is JSON: step (as in a definition), pipeline, run (id, date, time), params, outputs of earlier steps, item.
+    The exit code says whose fault a failure is, and so whether trying again makes sense: only 1 may pass by itself.
+    """
+    from shared.common.documents import read_json_document
+    from shared.common.errors import Misconfigured
+    from src.cli.stop import Stop
+    from src.pipeline.http import Functions
+    from src.pipeline.one import run_one
+    from src.workplace import Workplace
+
+    screen.json = True
+    data = read_json_document(document.read(), file=str(getattr(document, "name", "-"))).data
+    if not isinstance(data, dict):
+        raise Misconfigured("the document of a step is no JSON object", hint='such as {"step": {…}}')
+    place = Workplace.open()
+    screen.redactor = place.redactor
+    with Stop("ending the step") as stop:
+        output = run_one(place, data, functions=Functions(base_url=functions or ""), stop=stop)
+    screen.answer({"output": output})
+
+
+pipeline.add_command(step)

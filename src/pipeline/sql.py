@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.common.errors import Misconfigured, SluiceError, Transient, Violation
@@ -123,13 +124,21 @@ class Database:
         import duckdb
 
         clock = self.place.clock
+        if path != ":memory:":
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
         until = clock.monotonic() + _WAIT_SECONDS
         while True:
             try:
                 return duckdb.connect(path)
             except duckdb.IOException as error:
-                if "lock" not in str(error).lower() or clock.monotonic() >= until:
-                    raise Transient(f"the DuckDB file is in use: {str(error).splitlines()[0]}") from error
+                if "lock" not in str(error).lower():
+                    raise Misconfigured(
+                        f"the DuckDB file cannot be opened: {str(error).splitlines()[0]}"
+                    ) from error
+                if clock.monotonic() >= until:
+                    raise Transient(
+                        f"another process has the DuckDB file: {str(error).splitlines()[0]}"
+                    ) from error
                 clock.sleep(0.2)
 
 
