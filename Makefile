@@ -61,7 +61,7 @@ package: $(READY) ## build the functions' zips, and build/manifest.json with wha
 	@.venv/bin/python -m src.packaging package $(ARGS)
 
 deploy: $(READY) ## deploy what was built: make deploy ENV=dev (shows the changes and asks; ARGS=--yes)
-	@.venv/bin/python -m src.cli deploy stack $(ENV) $(ARGS)
+	@SLUICE_VERSION="$${SLUICE_VERSION:-$$(git describe --always --dirty 2>/dev/null)}" .venv/bin/python -m src.cli deploy stack $(ENV) $(ARGS)
 
 lock: $(READY) ## resolve Pipfile again and write Pipfile.lock
 	@sh .ci/setup lock

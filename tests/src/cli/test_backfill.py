@@ -45,13 +45,14 @@ def test_windows_land_once_and_are_loaded_and_a_second_start_does_nothing(
 ) -> None:
     first = call("backfill", "shop", *MINUTE, "--concurrency", "2", "--json")
     asked = len(shop.asked)
-    second = call("backfill", "shop", *MINUTE, "--concurrency", "2")
+    second = call("backfill", "shop", *MINUTE, "--concurrency", "2", "--no-load")
     told = last_line(first.stdout)
 
     assert (0, 0) == (first.exit_code, second.exit_code), first.output + second.output
     assert {"total": 6, "done": 6, "failed": 0} == told["windows"]
     assert (240, 120) == (told["rows"], told["loads"]["orders"]["rows"])
     assert asked == len(shop.asked)
+    assert 0 == call("reconcile", "shop").exit_code
     assert "all windows are done in 2 streams" in second.output
     assert once("o") == ids(place, "orders")
 
