@@ -12,7 +12,7 @@ from shared.common.errors import Misconfigured
 from shared.common.instants import parse_instant
 from shared.common.yaml_text import plain_value
 from shared.pipelines.platform import Platform, read_platform
-from shared.pipelines.runner.course import Begin, Ended
+from shared.pipelines.runner.orders import Begin, Ended
 from shared.pipelines.runner.states import FAILURES, State
 from src.cli.outcome import Exit
 from src.cli.screen import Screen, spoken, table

@@ -31,7 +31,7 @@ from src.pipeline.http import Functions, call
 from src.pipeline.outside import container, invoke
 
 if TYPE_CHECKING:
-    from shared.pipelines.runner.course import Begin, Ended
+    from shared.pipelines.runner.orders import Begin, Ended
     from src.workplace import Workplace
 
 STATES = Path(".sluice/pipelines")

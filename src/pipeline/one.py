@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared.common.errors import Misconfigured, unknown
 from shared.common.types import JSON
-from shared.pipelines.runner.course import Ticket
 from shared.pipelines.runner.executor import Executors, Task
+from shared.pipelines.runner.orders import Ticket
 from shared.pipelines.runner.scope import RunFacts, Scope, looker
 from shared.pipelines.runner.states import Result, State
 from shared.pipelines.write import read_step

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from shared.common.errors import Misconfigured
 from shared.common.instants import parse_instant
 from shared.common.types import JSON
 from shared.pipelines.conditions import holds
 from shared.pipelines.plan import Plan
+from shared.pipelines.runner.orders import Begin, Cancel, Ended, Order, Ticket
 from shared.pipelines.runner.scope import RunFacts, Scope, looker
 from shared.pipelines.runner.states import FAILURES, Result, State, Verdict, verdict
 from shared.pipelines.step import ForEach, Step
@@ -27,31 +28,6 @@ GRACE_SECONDS = 30.0
 """How long an attempt that was told to end may take to do so; then it is left to itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """One attempt of one step of one run. `key` is the step's name, inside a foreach `each[2]/name`."""
-
-    key: str
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Begin:
-    """Order: begin an attempt. `look_up` finds what its values refer to."""
-
-    ticket: Ticket
-    step: Step
-    look_up: Callable[[Reference], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """Order: tell an attempt to end. It is reported as any other; until then it counts as at work."""
-
-    ticket: Ticket
-
-
-Order: TypeAlias = Begin | Cancel
 Phase = Literal["queued", "at work", "overdue", "resting", "waiting", "each"]
 
 
@@ -69,15 +45,6 @@ class _Active:
     error: str = ""
     items: list[JSON] = field(default_factory=list)
     inner: list[Scope] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A step that has ended, for those who watch."""
-
-    key: str
-    step: Step
-    result: Result
 
 
 class Course:

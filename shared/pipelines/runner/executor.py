@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeAlias
 
 from shared.common.ports import Secrets
 from shared.common.types import JSON
-from shared.pipelines.runner.course import Ticket
+from shared.pipelines.runner.orders import Ticket
 from shared.pipelines.runner.scope import RunFacts
 from shared.pipelines.step import Step
 from shared.pipelines.values import Reference, Root, Value, resolve

@@ -12,8 +12,9 @@ from shared.common.errors import SluiceError, unknown
 from shared.common.ports import Clock, Secrets
 from shared.common.types import JSON
 from shared.pipelines.plan import Plan
-from shared.pipelines.runner.course import Begin, Cancel, Course, Ended, Ticket
+from shared.pipelines.runner.course import Course
 from shared.pipelines.runner.executor import EXECUTED, Executors, Task
+from shared.pipelines.runner.orders import Begin, Cancel, Ended, Ticket
 
 Watch: TypeAlias = "Callable[[Ended | Begin], None]"
 _LOOK = 0.2  # seconds between two looks at `stop`, which a signal handler sets

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.pipelines.plan import Plan
-from shared.pipelines.runner.course import Begin, Cancel, Course, Ticket
+from shared.pipelines.runner.course import Course
+from shared.pipelines.runner.orders import Begin, Cancel, Ticket
 from shared.pipelines.runner.scope import RunFacts
 from shared.pipelines.runner.states import Result
 from shared.pipelines.values import resolve

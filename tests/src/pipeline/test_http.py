@@ -15,8 +15,8 @@ from shared.common.errors import Misconfigured, Refused, SluiceError, Transient
 from shared.common.fakes import DictSecrets
 from shared.pipelines.platform import Platform
 from shared.pipelines.read import read_definition
-from shared.pipelines.runner.course import Ticket
 from shared.pipelines.runner.executor import Task
+from shared.pipelines.runner.orders import Ticket
 from shared.pipelines.runner.scope import RunFacts, Scope, looker
 from src.pipeline.http import Functions, call, request
 
