@@ -105,8 +105,8 @@ def stack(
     inputs = read_inputs(parameters or PARAMETERS / f"{environment}.json", known, changes_of(changes))
     app = inputs.parameters.get("AppName") or str(known.get("AppName", {}).get("Default", "sluice"))
     name = name or f"{app}-{environment}"
-    stacks = Stacks(SystemClock())
     owner = account()
+    stacks = Stacks(SystemClock())
     screen.say(f"account {owner}, {stacks.region}, stack {name}")
     store = open_store(packages or f"s3://{bucket_for(stacks, app, owner, say=screen.say)}/packages")
     proposal = propose(

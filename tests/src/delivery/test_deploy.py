@@ -94,6 +94,14 @@ def test_a_change_that_waits_is_left_for_somebody_else(toy: Path) -> None:
 
 
 @pytest.mark.usefixtures("aws")
+def test_who_is_not_signed_in_is_told_how(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    result = call(toy, "--yes")
+
+    assert (3, True) == (result.exit_code, "aws sso login" in result.output), result.output
+
+
+@pytest.mark.usefixtures("aws")
 def test_what_is_wrong_is_told_before_anything_is_made(toy: Path) -> None:
     unknown = call(toy, "--set", "Enviroment=dev")
     (toy.parent / "build" / "layer.zip").unlink()
