@@ -115,9 +115,9 @@ def pipeline() -> None:
     "run",
     "sluice pipeline run pipelines/orders.yaml",
     "sluice pipeline run pipelines/orders.yaml --param mode=full --param window_days=3",
-    "sluice pipeline run pipelines/orders.yaml --resume        what did not end well, and what is behind it",
-    "sluice pipeline run pipelines/orders.yaml --from load     this step again, and what is behind it",
-    "sluice pipeline run workflows/demo.json --functions http://127.0.0.1:8080/ --param start_date=2026-01-01",
+    "sluice pipeline run orders.yaml --resume        what did not end well, and what is behind it",
+    "sluice pipeline run orders.yaml --from load     this step again, and what is behind it",
+    "sluice pipeline run demo.json --functions http://127.0.0.1:8080/ --param start_date=2026-01-01",
 )
 @click.argument("definition", type=FILES)
 @click.option("--from", "again", metavar="STEP", help="Go on with the last run, from this step on.")
