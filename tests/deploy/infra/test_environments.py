@@ -17,7 +17,6 @@ from tests.deploy.infra.account import STACK, account
         ("dev", "prod-only", "DISABLED"),
         ("dev", "enabled", "ENABLED"),
         ("prod", "prod-only", "ENABLED"),
-        ("prod", "disabled", "DISABLED"),
     ],
 )
 def test_schedules_run_in_prod_or_where_somebody_asks(

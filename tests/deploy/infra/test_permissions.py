@@ -64,7 +64,7 @@ class Seen:
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     """Each function runs alone, so that every call is its own."""
     folder = tmp_path_factory.mktemp("permissions")
-    world = World(seed=5, scale=0.05, today=date(2025, 6, 30))
+    world = World(seed=5, scale=0.02, today=date(2025, 6, 30))
     with Simulator(world, Options(api_key=KEY)) as site, account(folder) as here:
         url = f"duckdb:///{folder}/warehouse.duckdb"
         here.create(Environment="dev", SettingApiEndpoint=site.url, WarehouseUrl=url, LogLevel="CRITICAL")
@@ -81,7 +81,22 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         here.client("s3").put_object(**tomorrow, Body=json.dumps({**line, "id": 2}).encode())
         drop = {"bucket": dropped["Bucket"], "key": dropped["Key"]}
         events: dict[str, list[Any]] = {
-            "ingest": [{"action": "plan"}, {}, {}, {"streams": ["plans"], "full_refresh": True}],
+            "ingest": [
+                {"action": "plan"},
+                {
+                    "streams": [
+                        "accounts",
+                        "coupons",
+                        "invoices",
+                        "plans",
+                        "shipping_addresses",
+                        "sites",
+                        "exports",
+                    ]
+                },
+                {"streams": ["accounts", "sites"]},
+                {"streams": ["plans"], "full_refresh": True},
+            ],
             "drop": [drop, drop, {**drop, "key": "drop/signups/tomorrow.jsonl"}],
             "load": [{"source": "recurly"}, {"source": "recurly", "stream": "plans"}, {"source": "files"}],
         }
