@@ -51,7 +51,7 @@ def parted(name: str) -> Named:
 @contextmanager
 def final_table(place: Workplace, source: Source, stream: str) -> Iterator[Final]:
     """The final table of a stream, for reading. Raises `Misconfigured` when the stream or the table is not there."""
-    from shared.warehouse.checks.dialect import dialect_of
+    from shared.warehouse.checks.dialect import columns_of, dialect_of
     from shared.warehouse.checks.final import found_table
     from shared.warehouse.ddl import HISTORY, OURS, PART
     from shared.warehouse.ports import Disposition
@@ -65,7 +65,9 @@ def final_table(place: Workplace, source: Source, stream: str) -> Iterator[Final
             raise Misconfigured(
                 f"there is no table {spec.name} in the warehouse", hint=f"fill it: sluice run {source.name}"
             )
-        fields = column_names(place.settings.warehouse_url)([c.name for c in spec.columns or ()], spec)
+        columns_for = column_names(place.settings.warehouse_url)
+        there = columns_of(session.query, name, dialect)
+        fields = columns_for([column.name for column in spec.columns or ()], spec, there=there)
         names = {field: column for field, column in fields.items() if field != column}
         versions = HISTORY if spec.disposition is Disposition.SCD2 else ()
         yield Final(session.query, name, dialect, spec, names, (*OURS, PART, *versions))

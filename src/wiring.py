@@ -6,7 +6,7 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
 from shared.common.clock import SystemClock
@@ -15,7 +15,7 @@ from shared.common.ports import Clock, ObjectStore, Secrets
 from shared.common.redaction import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from shared.telemetry.handler import Telemetry
     from shared.warehouse.ports import TableSpec, Warehouse
@@ -75,7 +75,15 @@ def open_warehouse(
     raise unknown("kind of warehouse", scheme, known, setting="WAREHOUSE_URL")
 
 
-def column_names(url: str) -> Callable[[Sequence[str], TableSpec], dict[str, str]]:
+class ColumnsFor(Protocol):
+    """Gives the column of each field, in a table with the columns `there`."""
+
+    def __call__(
+        self, fields: Sequence[str], spec: TableSpec, *, there: Iterable[str] = ()
+    ) -> dict[str, str]: ...
+
+
+def column_names(url: str) -> ColumnsFor:
     """What gives the column of each field in the tables of the warehouse at a URL that `open_warehouse` takes."""
     match url.partition("://")[0].partition("+")[0]:
         case "duckdb":

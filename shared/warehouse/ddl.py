@@ -6,7 +6,7 @@ What a type of a contract becomes in each warehouse is the table in docs/decisio
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from shared.common.errors import Misconfigured
@@ -78,37 +78,61 @@ def shortened(name: str, length: int, *, size: Callable[[str], int] = len) -> st
     """
     if size(name) <= length:
         return name
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     cut = name
     while size(cut) > length - 9:
         cut = cut[:-1]
-    return f"{cut}_{digest}"
+    return f"{cut}_{_digest(name)}"
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def names_for(
     fields: Iterable[str],
     *,
     taken: Iterable[str] = OURS,
+    there: Iterable[str] = (),
     fit: Callable[[str], str] = str,
     fold: Callable[[str], str] = str.casefold,
+    owned: Callable[[str], str] = str,
 ) -> dict[str, str]:
-    """The column for each field of a record: its own name, unless that is empty or taken but for upper and lower case.
+    """The column for each field of a record: its own name or, where that cannot be, one that only this field can have.
 
-    `fit` makes a name one that the warehouse takes; `fold` is the same for names that it takes for equal.
+    A field keeps the column that it has in the table, whose columns are `there`, and earlier fields come before later
+    ones. `fit` makes a name one that the warehouse takes; `fold` is the same for names that it takes for equal, `owned`
+    for a name and the column that the table has for it.
 
     >>> names_for(["id", "Id", "_sluice_run", ""])
-    {'id': 'id_1', 'Id': 'Id', '_sluice_run': '_sluice_run_1', '': '_'}
+    {'id': 'id', 'Id': 'Id_12156e92', '_sluice_run': '_sluice_run_1', '': '_e3b0c442'}
+    >>> names_for(["id", "Id"], there=["Id"])
+    {'id': 'id_a5614527', 'Id': 'Id'}
     """
-    used = {fold(name) for name in taken}
+    ours, columns = frozenset(taken), list(there)
+    choices = {field: _choices(field, ours, fit) for field in fields}
+    used = {fold(name) for name in ours}
     names: dict[str, str] = {}
-    listed = list(fields)
-    # Sorted, so that the same fields get the same names in whatever order they come.
-    for field in sorted(listed):
-        base = field.replace("\0", "_") or "_"
-        tries = (base, *(f"{base}_{number}" for number in range(1, len(listed) + len(used) + 1)))
-        names[field] = next(name for name in map(fit, tries) if fold(name) not in used)
-        used.add(fold(names[field]))
-    return {field: names[field] for field in listed}
+    known = {owned(name) for name in columns}
+    for field, tries in choices.items():
+        has = (name for name in reversed(tries) if owned(name) in known and fold(name) not in used)
+        if (name := next(has, None)) is not None:
+            names[field] = name
+            used.add(fold(name))
+    used.update(map(fold, columns))
+    for field, tries in choices.items():
+        if field not in names:
+            names[field] = next((name for name in tries if fold(name) not in used), tries[-1])
+            used.add(fold(names[field]))
+    return {field: names[field] for field in choices}
+
+
+def _choices(field: str, ours: Collection[str], fit: Callable[[str], str]) -> tuple[str, ...]:
+    """What a field's column may be called, best first; the last one is never that of another field."""
+    if field in ours:
+        return (fit(f"{field}_1"),)
+    base = field.replace("\0", "_")
+    own = fit(f"{base}_{_digest(field)}")
+    return (fit(base), own) if field and base == field and field.removesuffix("_1") not in ours else (own,)
 
 
 def join(one: ColumnType, other: ColumnType) -> ColumnType:

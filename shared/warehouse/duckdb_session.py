@@ -29,7 +29,7 @@ from shared.warehouse.duckdb_read import (
     rewritten,
     stage_type,
 )
-from shared.warehouse.duckdb_table import FinalTable, columns_for, explained
+from shared.warehouse.duckdb_table import FinalTable, explained
 from shared.warehouse.ports import (
     Applied,
     Change,
@@ -110,8 +110,7 @@ class DuckDBSession:
     def stage(
         self, load: str, columns: Sequence[Column], parts: Sequence[StagedPart], *, folder: Path
     ) -> Stage:
-        names = columns_for((column.name for column in columns), self._spec)
-        fields = self._final.widened(columns, names)
+        names, fields = self._final.fitted(columns)
         name = quoted("temp", "main", self._stage_name(load))
         kinds = [(names[column.name], stage_type(column)) for column in fields]
         listed = ", ".join(f"{quoted(column)} {kind}" for column, kind in [*kinds, *_STAGE])

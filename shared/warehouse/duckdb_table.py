@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -57,10 +57,10 @@ _KINDS = {
 _ISO = "regexp_replace(strftime({} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ'), '[.]000000Z$', 'Z')"
 
 
-def columns_for(fields: Iterable[str], spec: TableSpec) -> dict[str, str]:
-    """The column of each field, in the final table of `spec` and its stages."""
+def columns_for(fields: Iterable[str], spec: TableSpec, *, there: Iterable[str] = ()) -> dict[str, str]:
+    """The column of each field, in the final table of `spec`, whose columns are `there`, and its stages."""
     versions = tuple(VERSIONS) if spec.disposition is Disposition.SCD2 else ()
-    return names_for(fields, taken=(*OURS, PART, FILE, "rowid", *versions))
+    return names_for(fields, taken=(*OURS, PART, FILE, "rowid", *versions), there=there)
 
 
 class FinalTable:
@@ -82,23 +82,20 @@ class FinalTable:
 
     def as_stage(self) -> Stage:
         """The table's own columns, for statements that need no stage but its names."""
-        found = {
-            column.name: column for name, kind in self._types().items() if (column := column_of(name, kind))
-        }
+        there = self._types()
+        found = {name: column for name, kind in there.items() if (column := column_of(name, kind))}
         names = {name: name for name in found}
         if self._spec.columns is not None:
-            names |= columns_for((column.name for column in self._spec.columns), self._spec)
+            names |= columns_for((column.name for column in self._spec.columns), self._spec, there=there)
             found |= {column.name: column for column in self._spec.columns}
         return Stage("", "", (), tuple(found.values()), names)
 
-    def widened(self, columns: Sequence[Column], names: Mapping[str, str]) -> tuple[Column, ...]:
-        """`columns` with the wider of their type and the one that they have in the table."""
-        there = {
-            name.casefold(): column
-            for name, kind in self._types().items()
-            if (column := column_of(name, kind))
-        }
-        return tuple(_wider(column, there.get(names[column.name].casefold())) for column in columns)
+    def fitted(self, columns: Sequence[Column]) -> tuple[dict[str, str], tuple[Column, ...]]:
+        """The column of each field, and `columns` with the wider of their type and the one that they have there."""
+        types = self._types()
+        names = columns_for((column.name for column in columns), self._spec, there=types)
+        there = {name: column for name, kind in types.items() if (column := column_of(name, kind))}
+        return names, tuple(_wider(column, there.get(names[column.name])) for column in columns)
 
     def evolve(self, stage: Stage) -> None:
         """Make the table, or add and widen its columns; what is there already stays as it is."""

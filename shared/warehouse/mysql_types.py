@@ -118,6 +118,6 @@ def fold(name: str) -> str:
     return "".join(letter for letter in plain if not unicodedata.combining(letter))
 
 
-def columns_for(fields: Iterable[str], spec: TableSpec) -> dict[str, str]:
-    """The column of each field, in the final table of `spec` and its stages."""
-    return names_of(fields, spec, taken=TAKEN, fit=fit, fold=fold)
+def columns_for(fields: Iterable[str], spec: TableSpec, *, there: Iterable[str] = ()) -> dict[str, str]:
+    """The column of each field, in the final table of `spec`, whose columns are `there`, and its stages."""
+    return names_of(fields, spec, taken=TAKEN, fit=fit, fold=fold, there=there)

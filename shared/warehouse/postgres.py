@@ -95,7 +95,7 @@ class PostgresDoor:
         return fit(name)
 
     def fold(self, name: str) -> str:
-        return name.casefold()
+        return name  # names in quotes are equal when they are the same
 
     def type_of(self, column: Column, *, wide: bool = False) -> str:
         return type_of(column, wide=wide)

@@ -85,6 +85,6 @@ def fit(name: str) -> str:
     return shortened(name.replace("\0", "_"), _LONGEST_NAME, size=lambda text: len(text.encode()))
 
 
-def columns_for(fields: Iterable[str], spec: TableSpec) -> dict[str, str]:
-    """The column of each field, in the final table of `spec` and its stages."""
-    return names_of(fields, spec, taken=TAKEN, fit=fit, fold=str.casefold)
+def columns_for(fields: Iterable[str], spec: TableSpec, *, there: Iterable[str] = ()) -> dict[str, str]:
+    """The column of each field, in the final table of `spec`, whose columns are `there`, and its stages."""
+    return names_of(fields, spec, taken=TAKEN, fit=fit, fold=str, there=there)

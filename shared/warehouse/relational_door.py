@@ -35,10 +35,11 @@ def names_of(
     taken: Iterable[str],
     fit: Callable[[str], str],
     fold: Callable[[str], str],
+    there: Iterable[str] = (),
 ) -> dict[str, str]:
     """The column of each field, in the final table of `spec` and its stages; for the rest see `names_for`."""
     versions = HISTORY if spec.disposition is Disposition.SCD2 else ()
-    return names_for(fields, taken=(*OURS, PART, ROW, *versions, *taken), fit=fit, fold=fold)
+    return names_for(fields, taken=(*OURS, PART, ROW, *versions, *taken), there=there, fit=fit, fold=fold)
 
 
 class Door(Protocol):

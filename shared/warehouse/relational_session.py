@@ -22,7 +22,7 @@ from shared.warehouse.ports import (
     Step,
     TableSpec,
 )
-from shared.warehouse.relational_door import ROW, Door, names_of
+from shared.warehouse.relational_door import ROW, Door
 from shared.warehouse.relational_table import FinalTable
 from shared.warehouse.rows import Rows
 
@@ -73,9 +73,7 @@ class RelationalSession:
     ) -> Stage:
         del folder  # rows are sent, so nothing is rewritten on the disk
         door = self._door
-        listed = (column.name for column in columns)
-        names = names_of(listed, self._spec, taken=door.taken, fit=door.fit, fold=door.fold)
-        fields = self._final.widened(columns, names)
+        names, fields = self._final.fitted(columns)
         try:
             return self._staged(Stage("", load, (), fields, names), parts, careful=False)
         except Exception as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from shared.common.errors import Misconfigured, Violation
@@ -44,26 +44,24 @@ class FinalTable:
 
     def as_stage(self) -> Stage:
         """The table's own columns, for statements that need no stage but its names."""
-        types = self._types().items()
-        found = {name: column for name, kind in types if (column := self._door.column_of(name, kind))}
+        types = self._types()
+        found = {name: column for name, kind in types.items() if (column := self._door.column_of(name, kind))}
         names = {name: name for name in found}
         if self._spec.columns is not None:
-            listed = (column.name for column in self._spec.columns)
-            names |= names_of(
-                listed, self._spec, taken=self._door.taken, fit=self._door.fit, fold=self._door.fold
-            )
+            names |= self._names(self._spec.columns, types)
             found |= {column.name: column for column in self._spec.columns}
         return Stage("", "", (), tuple(found.values()), names)
 
-    def widened(self, columns: Sequence[Column], names: Mapping[str, str]) -> tuple[Column, ...]:
-        """`columns` with the wider of their type and the one that they have in the table."""
-        fold = self._door.fold
-        there = {
-            fold(name): column
-            for name, kind in self._types().items()
-            if (column := self._door.column_of(name, kind))
-        }
-        return tuple(_wider(column, there.get(fold(names[column.name]))) for column in columns)
+    def fitted(self, columns: Sequence[Column]) -> tuple[dict[str, str], tuple[Column, ...]]:
+        """The column of each field, and `columns` with the wider of their type and the one that they have there."""
+        types = self._types()
+        names = self._names(columns, types)
+        there = {name: column for name, kind in types.items() if (column := self._door.column_of(name, kind))}
+        return names, tuple(_wider(column, there.get(names[column.name])) for column in columns)
+
+    def _names(self, columns: Sequence[Column], there: Iterable[str]) -> dict[str, str]:
+        door, listed = self._door, (column.name for column in columns)
+        return names_of(listed, self._spec, taken=door.taken, fit=door.fit, fold=door.fold, there=there)
 
     def evolve(self, stage: Stage) -> None:
         """Make the table, or add and widen its columns; what is there already stays as it is."""

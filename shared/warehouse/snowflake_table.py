@@ -12,7 +12,7 @@ one, in steps that can be cut off anywhere: `x` is copied to `_sluice_wide:x`, t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from shared.common.errors import Misconfigured, SluiceError, Violation
@@ -43,11 +43,23 @@ LONGEST = 255
 _WIDE, _OLD = "_sluice_wide:", "_sluice_old:"
 
 
-def columns_for(fields: Sequence[str], spec: TableSpec, *, taken: Sequence[str] = ()) -> dict[str, str]:
-    """The column of each field."""
+def columns_for(
+    fields: Sequence[str], spec: TableSpec, *, taken: Sequence[str] = (), there: Iterable[str] = ()
+) -> dict[str, str]:
+    """The column of each field, in the final table of `spec`, whose columns are `there`, and its stages.
+
+    Columns may be called in upper case (`snowflake_url.Names`): of fields that differ in nothing else, the first one
+    has the column that is there.
+    """
     ours = (*OURS, *VERSIONS) if spec.disposition is Disposition.SCD2 else tuple(OURS)
     # The steps of widening need room for their marks.
-    return names_for(fields, taken=(*ours, *taken), fit=lambda name: shortened(name, LONGEST - len(_WIDE)))
+    return names_for(
+        fields,
+        taken=(*ours, *taken),
+        there=there,
+        fit=lambda name: shortened(name, LONGEST - len(_WIDE)),
+        owned=str.casefold,
+    )
 
 
 class FinalTable:
@@ -70,7 +82,7 @@ class FinalTable:
         found = {name: column for name, kind in there.items() if (column := column_of(name, kind))}
         names = {name: name for name in found}
         if self._spec.columns is not None:
-            names |= columns_for([column.name for column in self._spec.columns], self._spec)
+            names |= columns_for([column.name for column in self._spec.columns], self._spec, there=there)
             found |= {column.name: column for column in self._spec.columns}
         folded = {name.casefold(): name for name in there}
         for field in (*self._spec.primary_key, self._spec.cursor_field, self._spec.deleted_field):
@@ -78,14 +90,14 @@ class FinalTable:
                 names[field] = folded[field.casefold()]
         return Stage("", "", (), tuple(found.values()), names)
 
-    def widened(self, columns: Sequence[Column], names: Mapping[str, str]) -> tuple[Column, ...]:
-        """`columns` with the wider of their type and the one that they have in the table."""
-        there = {
-            name.casefold(): column
-            for name, kind in self._types().items()
-            if (column := column_of(name, kind))
-        }
-        return tuple(_wider(column, there.get(names[column.name].casefold())) for column in columns)
+    def fitted(
+        self, columns: Sequence[Column], *, taken: Sequence[str]
+    ) -> tuple[dict[str, str], tuple[Column, ...]]:
+        """The column of each field, and `columns` with the wider of their type and the one that they have there."""
+        types = self._types()
+        names = columns_for([column.name for column in columns], self._spec, taken=taken, there=types)
+        there = {name.casefold(): column for name, kind in types.items() if (column := column_of(name, kind))}
+        return names, tuple(_wider(column, there.get(names[column.name].casefold())) for column in columns)
 
     def evolve(self, stage: Stage) -> None:
         """Make the table, or add and widen its columns; what is there already stays as it is."""

@@ -41,12 +41,49 @@ def test_a_name_that_no_warehouse_takes(name: str) -> None:
         quoted(name)
 
 
-@given(st.lists(st.sampled_from(["id", "Id", "ID", "iD_1", "", "_", "_sluice_run", "é", "É"]), unique=True))
-def test_fields_get_columns_that_differ_in_more_than_case_whatever_their_order(fields: list[str]) -> None:
-    names = names_for(fields)
+FIELDS = [
+    "id",
+    "Id",
+    "ID",
+    "iD_1",
+    "",
+    "_",
+    "_sluice_run",
+    "_sluice_run_1",
+    "_SLUICE_RUN",
+    "é",
+    "É",
+    "a\0",
+    "a_",
+]
 
-    assert len(fields) == len({name.casefold() for name in names.values()})
-    assert names == {field: names_for(reversed(fields))[field] for field in fields}
+
+@given(st.permutations(FIELDS), st.lists(st.integers(0, len(FIELDS)), max_size=4), st.booleans())
+def test_fields_get_columns_that_differ_in_more_than_case_and_keep_them(
+    fields: list[str], cuts: list[int], fewer: bool
+) -> None:
+    """However few of the fields a load has, and in whatever order."""
+    table: dict[str, str] = {}
+    for cut in sorted(cuts):
+        some = fields[cut // 2 : cut] if fewer else [*reversed(fields[:cut])]
+        names = names_for(some, there=["_sluice_run", *table.values()])
+
+        assert some == list(names)
+        assert {f: table[f] for f in names if f in table} == {f: names[f] for f in names if f in table}
+        table |= names
+    folded = {name.casefold() for name in table.values()} | {"_sluice_run"}
+    assert len(table) + 1 == len(folded)
+
+
+def test_a_field_of_another_case_where_the_warehouse_shouts() -> None:
+    table = ["NOTE", "OTHER"]
+
+    assert {"note": "note"} == names_for(["note"], there=table, owned=str.casefold)
+
+    names = names_for(["note", "Note"], there=table, owned=str.casefold)
+
+    table.append(names["Note"].upper())
+    assert names == names_for(["Note", "note"], there=table, owned=str.casefold)
 
 
 def test_a_decimal_grows_to_hold_both() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from shared.warehouse.snowflake_warehouse import Snowflake
 from tests.shared.warehouse.conformance import WarehouseSuite
+from tests.shared.warehouse.house import House
 from tests.shared.warehouse.snowflake.account import Account
 from tests.shared.warehouse.snowflake.house import SnowflakeHouse
 from tests.shared.warehouse.stream import Stream
@@ -21,6 +22,9 @@ class TestSnowflake(WarehouseSuite):
     ) -> SnowflakeHouse:
         url = account.url(database)
         return SnowflakeHouse(snowflake, url, cut=account.cut, s3=s3, bucket=bucket)
+
+    def test_a_name_belongs_to_the_column_that_it_got_first(self, house: House, stream: Stream) -> None:
+        pytest.skip("columns are in upper case, so whose one is cannot be seen: docs/warehouses.md, Names")
 
     def altered(self, stream: Stream, change: Callable[[bytes], bytes] | None) -> None:
         store, part = stream.store, stream.log.read(1).draft.parts[0]

@@ -96,7 +96,7 @@ def test_with_exact_names_a_field_that_is_called_otherwise_is_picked(
 
     (copy,) = statements(account, "COPY")
     assert "MATCH_BY_COLUMN_NAME" not in copy
-    assert [("a", 1)] == rows(stream, '"id_1", "Id"')
+    assert [("a", 1)] == rows(stream, '"id", "Id_12156e92"')
 
 
 @pytest.mark.parametrize("disposition", ["append", "merge", "replace", "scd2"])
