@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 import yaml
 
 from src.delivery.template import read_template
-from tests.deploy.infra.account import INFRA, Account, account, substituted
+from tests.deploy.infra.account import ACCOUNT, INFRA, REGION, Account, account, substituted
 
 TEMPLATE = INFRA / "template.yml"
 DATA = {"AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"}
@@ -129,6 +130,25 @@ def test_what_rests_is_encrypted_with_our_key(expanded: dict[str, Any]) -> None:
 
     assert {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": {"Fn::GetAtt": ["Key", "Arn"]}} == by_default
     assert rule["BucketKeyEnabled"] is True
+
+
+def test_every_log_group_may_use_the_key(stack: Account) -> None:
+    """CloudWatch refuses to make a group whose key does not let it in."""
+    names = [one["logGroupName"] for one in stack.client("logs").describe_log_groups()["logGroups"]]
+    (statement,) = [
+        one
+        for one in stack.template["Resources"]["Key"]["Properties"]["KeyPolicy"]["Statement"]
+        if one["Sid"] == "LogGroups"
+    ]
+    (patterns,) = statement["Condition"]["ArnLike"].values()
+    filled = {"AWS::Partition": "aws", "AWS::Region": REGION, "AWS::AccountId": ACCOUNT}
+    filled |= {"AppName": "sluice", "Environment": "dev"}
+    arns = [f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}" for name in names]
+
+    assert arns
+    assert [] == [
+        arn for arn in arns if not any(fnmatch(arn, substituted(p["Fn::Sub"], filled)) for p in patterns)
+    ]
 
 
 @pytest.mark.parametrize("kind", ["Bucket", "AccessLogs"])
