@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from shared.common.errors import Misconfigured
+from src.cli.app import sluice
 from src.deploying.sources import Deployed, deployed_sources
 from src.deploying.template import TEMPLATE, generated
 from src.deploying.text import Noted, Tag, att, lines, ref, sub
@@ -150,3 +152,20 @@ def test_sources_that_cannot_stand_side_by_side_are_refused(
 
     with pytest.raises(Misconfigured, match=said):
         deployed_sources()
+
+
+def test_the_command_says_what_is_not_in_line_and_brings_it_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _source(tmp_path, "shop", "https://x.test")
+    (tmp_path / TEMPLATE).parent.mkdir(parents=True)
+    (tmp_path / TEMPLATE).write_text("Outputs:\n  # >>> outputs\n  # <<< outputs\n")
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner()
+    codes = [
+        runner.invoke(sluice, ["deploy", "template", *words]).exit_code
+        for words in (["--check"], [], ["--check"])
+    ]
+
+    assert [1, 0, 0] == codes
+    assert "ShopMachine:" in (tmp_path / TEMPLATE).read_text()
