@@ -6,9 +6,14 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from uuid import uuid4
 
+import boto3
+import psycopg
 import pytest
 
 from shared.common.documents import read_json_document
@@ -86,6 +91,9 @@ def servers() -> Iterator[dict[str, str]]:
 def world(built: Built, servers: dict[str, str]) -> Iterator[World]:
     client = s3_client(servers["AWS_ENDPOINT_URL"])
     _emptied(client)
+    with psycopg.connect(servers["WAREHOUSE_URL"], autocommit=True) as connection:
+        for schema in ("_sluice", "recurly", "files"):
+            connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
     with ExitStack() as stack:
         yield World(built, stack, servers, client)
     client.close()
@@ -157,6 +165,75 @@ def test_what_landed_is_loaded_into_postgresql(world: World, sample: str) -> Non
     assert {"batchItemFailures": []} == answer if sample == "load_sqs" else answer["done"]
     loaded = [json.loads(line) for line in world.lines if '"message":"loaded"' in line]
     assert {"accounts"} <= {one["stream"] for one in loaded}
+
+
+WEAVE = """
+repositories:
+  - host: github
+    repository: acme/flows
+    api_url: {url}
+    credential: GITHUB_TOKEN
+    webhook_secrets: [WEBHOOK_SECRET]
+"""
+
+
+@pytest.fixture
+def woven(world: World, tmp_path: Path) -> Iterator[Any]:
+    """A queue, a table, and a host whose repository has lost its branch; what is in the queue."""
+    asked: list[str] = []
+
+    class Host(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args: Any) -> None:
+            """Nothing on the screen."""
+
+    session = boto3.Session("testing", "testing", region_name=world.environ["AWS_REGION"])
+    endpoint = world.environ["AWS_ENDPOINT_URL"]
+    sqs, dynamodb = (session.client(kind, endpoint_url=endpoint) for kind in ("sqs", "dynamodb"))
+    name = f"weave-{uuid4().hex[:8]}"
+    queue = sqs.create_queue(QueueName=f"{name}.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    with ThreadingHTTPServer(("127.0.0.1", 0), Host) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        (tmp_path / "weave.yml").write_text(WEAVE.format(url=f"http://127.0.0.1:{server.server_port}"))
+        world.environ |= {
+            "WEAVE_FILE": str(tmp_path / "weave.yml"),
+            "WEAVE_QUEUE_URL": queue,
+            "WEAVE_TABLE": name,
+            "GITHUB_TOKEN": "a token of the test",
+            "WEBHOOK_SECRET": "It's a Secret to Everybody",
+        }
+
+        def queued() -> list[str]:
+            return [one["Body"] for one in sqs.receive_message(QueueUrl=queue).get("Messages", [])]
+
+        yield queued, asked
+        server.shutdown()
+
+
+def test_a_delivery_is_queued_and_what_it_says_is_looked_up(world: World, woven: Any) -> None:
+    queued, asked = woven
+    answer, _ = world.invoke("hook", event("hook"))
+
+    assert 202 == answer["statusCode"]
+    assert [{"kind": "branch", "host": "github", "repository": "acme/flows", "branch": "main"}] == [
+        json.loads(message) for message in queued()
+    ]
+
+    answer, _ = world.invoke("weave", event("weave"))
+
+    assert {"batchItemFailures": []} == answer
+    assert ["/repos/acme/flows/branches/main"] == asked
 
 
 def test_no_sample_is_left_out() -> None:
