@@ -203,7 +203,11 @@ class Supervisor:
         """What a worker shall do now; the lock is held."""
         if self.draining or self.trouble is not None:
             return None
-        return self.desk.take(self.clock.monotonic())
+        now = self.clock.monotonic()
+        job = self.desk.take(now)
+        if job is None:
+            self._look_at_alarm(now)  # a lane that waits for a token or its breaker has set a timer
+        return job
 
     def perform(self, job: Job, run: Run) -> tuple[Any, BaseException | None]:
         """One attempt; what the process returned or raised."""

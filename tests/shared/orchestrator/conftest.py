@@ -23,16 +23,22 @@ def server_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def make_database(server_url: str) -> Callable[[str], str]:
-    """Empty databases, by name; their URLs."""
+def make_database(server_url: str) -> Iterator[Callable[[str], str]]:
+    """Empty databases, by name; their URLs. They go after the test: the server shall have little to write."""
+    made: list[str] = []
+
+    def execute(statement: str) -> None:
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(statement.encode())
 
     def make(name: str) -> str:
-        unique = f"{name}_{next(_NUMBERS)}"
-        with psycopg.connect(server_url, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{unique}"'.encode())
-        return server_url.rpartition("/")[0] + f"/{unique}"
+        made.append(f"{name}_{next(_NUMBERS)}")
+        execute(f'CREATE DATABASE "{made[-1]}"')
+        return server_url.rpartition("/")[0] + f"/{made[-1]}"
 
-    return make
+    yield make
+    for name in made:
+        execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture

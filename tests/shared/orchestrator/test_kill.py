@@ -17,7 +17,7 @@ from shared.orchestrator.sqlite_journal import SqliteJournal
 from tests.shared.orchestrator.flowing import PROCESSES
 
 TRIALS = int(os.environ.get("DISPATCH_TRIALS", "10"))
-EVENTS = int(os.environ.get("DISPATCH_EVENTS", "800"))
+EVENTS = int(os.environ.get("DISPATCH_EVENTS", "300"))
 """30 trials of 5,000 events: DISPATCH_TRIALS=30 DISPATCH_EVENTS=5000."""
 KILLS = 2
 ROOT = Path(__file__).parents[3]

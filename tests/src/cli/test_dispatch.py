@@ -19,6 +19,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
+from shared.orchestrator.sqlite_journal import SqliteJournal
 from src.cli.app import sluice
 from tests.servers.databases import Missing, postgres
 
@@ -203,7 +204,7 @@ def test_the_precipitation_example(databases: dict[str, str], tmp_path: Path) ->
         again = json.dumps({"location": "public.precipitation", "operation": "insert", "id": "1"}).encode()
         statuses = [post(f"{url}/again", again, **{"webhook-id": "1"}) for _ in range(2)]
         execute("RAW", INSERT + "('Nowhere', 91, 0, 's', 1)")
-        until(lambda: place.run("dead", "list")["events"])
+        until(SqliteJournal(tmp_path / ".sluice/dispatch.db").dead)
         (dead,) = place.run("dead", "list")["events"]
         execute("RAW", "UPDATE precipitation SET location_latitude = 51 WHERE sensor = 's'")
         assert {str(dead["number"]): ["raw_to_cleansed"]} == place.run("dead", "retry", str(dead["number"]))
