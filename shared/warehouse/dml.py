@@ -30,6 +30,8 @@ BEGINNING = datetime(1000, 1, 1, tzinfo=UTC)
 """From when a version without a cursor is valid: the earliest moment that every warehouse knows."""
 
 _MOMENTS = frozenset({ColumnType.DATE, ColumnType.TIMESTAMP})
+# Also as texts in JSON, for a warehouse that writes a nested one with its quotes.
+_NO = "'', '0', '-0', '0.0', '-0.0', '0.00', 'false', 'False', 'FALSE', '\"\"', '\"0\"', '\"false\"'"
 _NUMBERS = frozenset({ColumnType.INTEGER, ColumnType.NUMBER, ColumnType.DECIMAL})
 
 
@@ -41,7 +43,7 @@ def _as_it_is(column: Column, value: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Grammar:
     """How a warehouse says it. `path` is the text at a path inside a nested value, null where it is null; `identity` is
-    one text of the keys in `{0}`; `staged` makes what the final table holds of a column of the stage; `moment` is the
+    one text of the keys in `{0}`; `word` is a text that is compared with one that is written out; `staged` makes what the final table holds of a column of the stage; `moment` is the
     type of a time with a zone.
 
     Templates have `{table}`, its `{alias}`, and `{others}` joined `{on}` a condition.
@@ -54,6 +56,7 @@ class Grammar:
     identity: str = "concat_ws(chr(31), {0})"
     nulls_last: str = " NULLS LAST"
     same: str = "{0} IS NOT DISTINCT FROM {1}"
+    word: str = "{0}"
     delete: str = "DELETE FROM {table} {alias} USING {others} WHERE {on}"
     update: str = "UPDATE {table} {alias} SET {values} FROM {others} WHERE {on}"
     delete_where: str = "DELETE FROM {table} {alias} WHERE {on}"
@@ -173,8 +176,12 @@ class Dml:
             return f"coalesce({field}, FALSE)"
         if kind in _NUMBERS:
             return f"coalesce({field} <> 0, FALSE)"
-        if kind is ColumnType.STRING:
-            return f"coalesce({field} NOT IN ('', '0', 'false', 'False', 'FALSE'), FALSE)"
+        if kind is ColumnType.JSON:
+            field = self.grammar.path(
+                field, ()
+            )  # texts, numbers and booleans as a text column would have them
+        if kind in (ColumnType.STRING, ColumnType.JSON):
+            return f"coalesce({self.grammar.word.format(field)} NOT IN ({_NO}), FALSE)"
         return f"({field} IS NOT NULL)"
 
     # Deletions that a late row must not undo

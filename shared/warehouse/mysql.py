@@ -82,6 +82,7 @@ GRAMMAR = Grammar(
     identity="CONCAT_WS(CHAR(31 USING utf8mb4), {0})",
     nulls_last="",  # nulls are the smallest of all
     same="{0} <=> {1}",
+    word="CAST({0} AS BINARY)",  # a nested value has another collation
     delete="DELETE {alias} FROM {table} {alias} JOIN {others} ON {on}",
     update="UPDATE {table} {alias} JOIN {others} ON {on} SET {values}",
     delete_where="DELETE {alias} FROM {table} {alias} WHERE {on}",

@@ -54,7 +54,7 @@ _ISO = (
 
 
 def _path(field: str, steps: Sequence[str]) -> str:
-    return f"(({field})::jsonb #>> ARRAY{literal(list(steps))})"
+    return f"(({field})::jsonb #>> ARRAY{literal(list(steps))}::text[])"
 
 
 GRAMMAR = Grammar(quote=quoted, place=ROW, path=_path, moment=MOMENT)

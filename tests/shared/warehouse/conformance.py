@@ -510,6 +510,23 @@ class WarehouseSuite:
 
         assert [("a",), ("b",), ("d",)] == house.rows(stream, "id")
 
+    @pytest.mark.parametrize("disposition", ["merge", "scd2"])
+    def test_a_flag_of_deletion_that_may_be_of_any_type(
+        self, house: House, stream: Stream, disposition: str
+    ) -> None:
+        no = [False, 0, 0.0, "false", "0", "", None]
+        yes = [True, 1, "2026-01-01", "true", {"by": "me"}]
+        spec = stream.spec(
+            disposition, columns=columns(id="integer", gone="json"), primary_key=("id",), deleted_field="gone"
+        )
+        stream.commit([{"id": number, "gone": None} for number in range(len(no) + len(yes))])
+        stream.load(spec)
+        stream.commit([{"id": number, "gone": value} for number, value in enumerate([*no, *yes])])
+        stream.load(spec)
+
+        rows = house.rows(stream, "id", *(["is_current"] if disposition == "scd2" else []))
+        assert [*range(len(no))] == [row[0] for row in rows if len(row) == 1 or row[1]]
+
     def test_replaces_by_whole_snapshots(self, house: House, stream: Stream) -> None:
         spec = stream.spec("replace", columns=columns(id="string", v="integer"), primary_key=("id",))
         stream.commit([{"id": str(n), "v": 1} for n in range(50)], snapshot=True)
