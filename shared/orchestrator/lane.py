@@ -13,6 +13,9 @@ from shared.orchestrator.event import Event
 from shared.orchestrator.graph import Route
 from shared.orchestrator.policy import Breaker, Policy
 
+ROUNDING = 1e-6
+"""The part of a token that sums of floats may lack."""
+
 
 @dataclass(slots=True, eq=False)
 class Underway:
@@ -168,4 +171,4 @@ class Lane:
             self.tokens, self.filled = float(rate.starts), now
         gained = max(0.0, now - self.filled) * rate.starts / rate.seconds
         self.tokens, self.filled = min(float(rate.starts), self.tokens + gained), now
-        return self.tokens >= 1
+        return self.tokens >= 1 - ROUNDING
