@@ -12,7 +12,8 @@ from urllib.parse import unquote, urlsplit
 from shared.common.errors import Misconfigured, unknown
 
 if TYPE_CHECKING:
-    from shared.ingestion.files import FileReport, FileSpec
+    from shared.ingestion.files_report import FileReport
+    from shared.ingestion.files_spec import FileSpec
     from src.workplace import Workplace
 
 CSV = re.compile(r"\.csv(\.gz)?$", re.IGNORECASE)
@@ -45,7 +46,7 @@ def file_spec(
 ) -> FileSpec:
     """What the options of a command say about a file. Raises `Misconfigured`: the schema or an option is wrong."""
     from shared.contracts.contract import Contract
-    from shared.ingestion.files import SOURCE, FileSpec
+    from shared.ingestion.files_spec import SOURCE, FileSpec
     from shared.ingestion.sql_table import key_of
     from shared.landing.layout import Layout
 
@@ -83,7 +84,8 @@ def land_file(
     place: Workplace, spec: FileSpec, open_file: Callable[[], BinaryIO], *, name: str, again: bool = False
 ) -> FileReport:
     """Land a file with what this workplace has."""
-    from shared.ingestion.files import Desk, ingest_file
+    from shared.ingestion.files import ingest_file
+    from shared.ingestion.files_spec import Desk
 
     tools = place.tools()
     desk = Desk(tools.store, tools.clock, tools.token, tools.code_version)

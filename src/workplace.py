@@ -106,13 +106,31 @@ class Workplace:
         A database's tables have the contracts with which they landed last; `files` is there without a source.yml.
         Raises `Misconfigured`: the name is unknown, or the file has faults.
         """
+        source = self.written(name, file=file, changes=changes)
+        if source.name == FILES and source.sql is None and not source.spec.streams:
+            return self._files()
+        if source.sql is None:
+            return source
+        from shared.ingestion.sql_known import known
+
+        return known(source, self.store, clock=self.clock)
+
+    def written(
+        self, name: str, *, file: Path | None = None, changes: Mapping[str, str] | None = None
+    ) -> Source:
+        """The source as its file says, without what the landing zone knows of it; of `files`, which has none, nothing.
+
+        Raises as `source` does.
+        """
         from shared.ingestion.reading import load_source
 
         path = file
         if path is None:
             files = source_files()
             if name == FILES and name not in files:
-                return self._files()
+                from shared.ingestion.files_source import files_source
+
+                return files_source(self.store, (), clock=self.clock)
             if name not in files:
                 raise unknown("source", name, files)
             path = files[name]
@@ -121,11 +139,7 @@ class Workplace:
             raise Misconfigured(
                 f'{path} is the source "{source.name}" and not "{name}"', hint=f"say {source.name}"
             )
-        if source.sql is None:
-            return source
-        from shared.ingestion.sql_known import known
-
-        return known(source, self.store, clock=self.clock)
+        return source
 
     def _files(self) -> Source:
         """The source of files that were dropped or given to `sluice ingest-file`."""

@@ -19,6 +19,7 @@ from isal import igzip, isal_zlib
 from shared.common.errors import Misconfigured, Violation
 from shared.common.formats import read_csv
 from shared.contracts.columns import Column, ColumnType
+from shared.ingestion.files_look import looks_like
 
 CHUNK = 1024 * 1024
 LONGEST = 64 * 1024 * 1024
@@ -112,17 +113,22 @@ def json_records(content: BinaryIO) -> Iterator[Line]:
             yield Line(line.number, text, line.fault)
 
 
-def csv_records(content: BinaryIO, columns: tuple[Column, ...]) -> Iterator[Line]:
+def csv_records(
+    content: BinaryIO, columns: tuple[Column, ...], *, header: list[str] | None = None
+) -> Iterator[Line]:
     """The rows of a CSV file (RFC 4180, with a header) as JSON objects, by the types of the columns.
 
     An empty field is null, `""` the empty text. A header `a.b` that the contract has as an object is put into one.
+    The names of the columns are put into `header`, which is empty when it is given.
     Raises `Misconfigured` for a header that names a column twice, or none.
     """
     rows = _rows(content)
-    header = next(rows, None)
-    if header is None:
+    top = next(rows, None)
+    if top is None:
         raise Misconfigured("the CSV file has no header", hint="its first line must name the columns")
-    names = _header(header)
+    names = _header(top)
+    if header is not None:
+        header.extend(names)
     types = {column.name: column.type for column in columns}
     for row in rows:
         if row.fault or not row.record.strip():
@@ -130,7 +136,7 @@ def csv_records(content: BinaryIO, columns: tuple[Column, ...]) -> Iterator[Line
                 yield row
             continue
         try:
-            (values,) = read_csv(header.record + b"\n" + row.record + b"\n")
+            (values,) = read_csv(top.record + b"\n" + row.record + b"\n")
         except (Violation, UnicodeDecodeError, ValueError) as error:
             said = error.message if isinstance(error, Violation) else f"not CSV: {error}"
             yield Line(row.number, row.record, said.replace("row 2", "the row"))
@@ -160,15 +166,27 @@ def _rows(content: BinaryIO) -> Iterator[Line]:
 
 
 def _header(row: Line) -> list[str]:
+    if b"\r" in row.record and b'"' not in row.record:
+        raise Misconfigured(
+            "the lines of the CSV file end with CR alone, so that all of it is one line",
+            hint="write line ends as LF or CRLF: tr '\\r' '\\n'",
+        )
     try:
         (names,) = read_csv(
             b",".join([b"c%d" % i for i in range(row.record.count(b",") + 1)]) + b"\n" + row.record
         )
     except (Violation, UnicodeDecodeError, ValueError):
+        seems = looks_like("csv", row.record)
         raise Misconfigured(
-            "the header of the CSV file cannot be read", hint="it must name the columns, with commas between"
+            "the header of the CSV file cannot be read",
+            hint=seems or "it must name the columns, with commas between",
         ) from None
     found = [name or "" for name in names.values()]
+    if found[-1] == "" and "" not in found[:-1] and len(found) > 1:
+        raise Misconfigured(
+            f"the header of the CSV file ends with a comma: its last column, number {len(found)}, has no name",
+            hint="take the comma from the header, and from every row; or name the column",
+        )
     doubled = sorted({name for name in found if found.count(name) > 1})
     if doubled or "" in found:
         what = f"names {', '.join(doubled)} twice" if doubled else "has a column without a name"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from shared.common.ports import Clock, ObjectStore
-from shared.ingestion.files import FLAT, SOURCE
+from shared.ingestion.files_spec import FLAT, SOURCE
 from shared.ingestion.source import Source
 from shared.ingestion.spec import SourceSpec, Stream
 from shared.ingestion.sql_known import last_contract

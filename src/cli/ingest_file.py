@@ -14,7 +14,8 @@ from src.cli.app import json_option, verb
 from src.cli.screen import Screen, spoken
 
 if TYPE_CHECKING:
-    from shared.ingestion.files import FileReport, FileSpec
+    from shared.ingestion.files_report import FileReport
+    from shared.ingestion.files_spec import FileSpec
     from src.loading import Loads
     from src.workplace import Workplace
 
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
 @click.option(
     "--primary-key", "key", metavar="A,B", default="", help="Merge by these fields, instead of appending."
 )
-@click.option("--max-rejected", metavar="1%", help="Land nothing when more of the lines break the schema.")
-@click.option("--again", is_flag=True, help="Land it though it has landed before.")
+@click.option("--max-rejected", metavar="1%",
+              help="Land nothing when more of the lines break the schema. Default: 50%; of few lines all.")  # fmt: skip
+@click.option("--again", is_flag=True,
+              help="Land all of it once more: rows without a primary key are then there twice.")  # fmt: skip
 @click.option("--no-load", is_flag=True, help="Land only; `sluice load files` loads later.")
 @json_option
 @click.pass_context
@@ -60,7 +63,8 @@ def ingest_file(
     """Land FILE (JSON lines or CSV, plain or gzip; - is standard input) and load it into a table.
 
     Every line is held against the schema. What breaks it is kept beside the landing log, with its number and the
-    reasons, and the rest lands. The same file again changes nothing.
+    reasons, and the rest lands; a file of which no line fits the schema does not land (exit code 4). The same file
+    again changes nothing; with a corrected schema, the lines land that were refused before and fit now.
     """
     from src.cli.stop import Stop
     from src.filing import file_spec, of_warehouse
@@ -75,7 +79,7 @@ def ingest_file(
     )
     with Stop() as stop:
         report = _landed(place, spec, file, again=again)
-        _say(screen, report)
+        _say(screen, report, keyed=bool(spec.primary_key))
         if no_load:
             screen.answer({**report.to_json(), "loads": {}, "exit_code": 0})
             return
@@ -114,15 +118,48 @@ def _opened(file: Path) -> BinaryIO:
         ) from None
 
 
-def _say(screen: Screen, report: FileReport) -> None:
+def _say(screen: Screen, report: FileReport, *, keyed: bool) -> None:
     if report.known:
-        screen.say(f"{report.file}: has landed before, in commit {report.sequence}: nothing to do")
+        _say_known(screen, report)
         return
+    if report.earlier:
+        screen.say(
+            f"{report.file}: has landed before, in commit {report.earlier}, under another schema;"
+            " of its lines that were refused then"
+        )
     screen.say(
         f"{report.file}: {report.rows:,} rows landed, {report.rejected:,} rejected, in {spoken(report.seconds)}"
     )
+    if report.repeats and not keyed:
+        screen.warn(
+            f"warning: {report.file} has landed before, in commit {report.repeats}: rows of both are in the table"
+        )
     for what, times in sorted(report.faults.items(), key=lambda item: -item[1])[:10]:
         screen.warn(f"  {times:,} x {what}")
+    for line in report.first:
+        screen.warn(f"  {line}")
+    for key in report.rejected_parts:
+        screen.warn(f"  they are in {key}")
+
+
+def _say_known(screen: Screen, report: FileReport) -> None:
+    """Nothing was done; what its owner may have hoped for all the same."""
+    screen.say(f"{report.file}: has landed before, in commit {report.sequence}: nothing to do")
+    if not report.rejected:
+        if report.other_schema:
+            screen.say("  its schema was another one then; all its lines landed, and are not read again")
+        return
+    if report.other_schema:
+        screen.warn(
+            f"  {report.rejected:,} of its lines were rejected then, and this schema refuses them, too"
+        )
+    else:
+        screen.warn(
+            f"  {report.rejected:,} of its lines were rejected then: with a corrected schema they land,"
+            " and the others do not land twice"
+        )
+    for line in report.first:
+        screen.warn(f"  {line}")
     for key in report.rejected_parts:
         screen.warn(f"  they are in {key}")
 
@@ -137,11 +174,17 @@ def _end(
     stopped: int,
 ) -> None:
     """Say what was loaded; the exit code."""
+    from src.cli.load import warn_of
     from src.cli.outcome import exit_code
 
     for done in loads.reports.values():
-        what = f"loaded {done.rows:,} rows" if done.rows else "the table has all that has landed"
+        if done.rows or done.aside:
+            some = f", {done.aside:,} set aside" if done.aside else ""
+            what = f"loaded {done.rows:,} rows{some}"
+        else:
+            what = "the table has all that has landed"
         screen.say(f"{done.table}: {what}: {place.warehouse_name}")
+    warn_of(screen, loads)
     for name, error in loads.failed.items():
         screen.fail(error, label=f"load of {name} failed")
     code = stopped or exit_code(loads.failed.values())

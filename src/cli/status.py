@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shared.common.errors import SluiceError
+from shared.common.errors import SluiceError, Violation
 from src.cli.app import json_option, verb
 from src.cli.outcome import exit_code
 from src.cli.screen import Screen, spoken, table
@@ -26,7 +26,8 @@ class Standing:
 
     `rows`, `rejected`, `trimmed` (records that landed without some values), their `reasons`, and the fields that are
     `undeclared` or `evolved` are those of the last run; `age` is in seconds. `lag` counts commits and `lag_rows` their
-    rows; both are None when the warehouse cannot say.
+    rows; both are None when the warehouse cannot say. `aside` rows of all commits are not in the table, because it
+    cannot hold them. A stream that is `damaged` is one whose log cannot be read.
     """
 
     source: str
@@ -46,6 +47,8 @@ class Standing:
     unfinished: bool = False
     lag: int | None = None
     lag_rows: int | None = None
+    aside: int = 0
+    damaged: str = ""
     astray: str = ""
     """Why the warehouse was loaded from another landing zone than this one, where it was."""
 
@@ -62,23 +65,24 @@ class Standing:
 def status(context: click.Context, source: str | None) -> None:
     """Show where every stream stands: cursor, last commit, age, rows, lag.
 
-    Rows are those of the last run; the lag is what has landed and is not in the warehouse yet.
+    Rows are those of the last run; the lag is what has landed and is not in the warehouse yet. A log that cannot be
+    read is told beside the others (exit code 4).
     """
-    from src.workplace import Workplace, source_files
+    from src.workplace import FILES, Workplace, source_files
 
     screen: Screen = context.obj
     place = Workplace.open()
     screen.redactor = place.redactor
     found: list[Standing] = []
     errors: list[SluiceError] = []
-    for name in [source] if source else source_files():
+    for name in [source] if source else dict.fromkeys([*source_files(), FILES]):
         try:
             found.extend(_standings(place, name, screen, errors))
         except SluiceError as error:
             if source:
                 raise
             errors.append(error.at(source=name))
-    shown = [one for one in found if one.sequence or one.astray or source]
+    shown = [one for one in found if one.sequence or one.astray or one.damaged or source]
     rows = [_row(one) for one in shown]
     head = ("stream", "commit", "age", "rows", "rejected", "lag", "cursor", "")
     screen.say(
@@ -90,16 +94,18 @@ def status(context: click.Context, source: str | None) -> None:
     for failed in errors:
         screen.fail(failed)
     screen.answer({"streams": [asdict(one) for one in found], "errors": [str(error) for error in errors]})
-    context.exit(exit_code(errors, others=found))
+    context.exit(exit_code(errors, others=[one for one in found if not one.damaged]))
 
 
 def _standings(place: Workplace, name: str, screen: Screen, errors: list[SluiceError]) -> Iterator[Standing]:
     from shared.warehouse.ledger import runs
     from src.loading import landed_streams
 
-    source = place.source(name)
+    source = place.written(name)
     landed = landed_streams(place.store, name)
     streams = list(dict.fromkeys([*source.spec.streams, *landed]))
+    if not streams:
+        return
     known = dict[str, str]()
     try:
         loaded: dict[str, int] | None = place.warehouse.positions(source.name)
@@ -108,12 +114,26 @@ def _standings(place: Workplace, name: str, screen: Screen, errors: list[SluiceE
         screen.fail(error, label="warning: the lag is not known")
         loaded = None
     for stream in streams:
-        one = _standing(place, name, stream, landed=stream in landed, loaded=loaded)
-        wrong = _astray(place, one, (loaded or {}).get(stream, 0), known.get(stream, ""))
+        position = None if loaded is None else loaded.get(stream, 0)
+        one = Standing(name, stream, lag=0, lag_rows=0)
+        try:
+            if stream in landed:
+                one = _standing(place, name, stream, position)
+            wrong = _astray(place, one, position or 0, known.get(stream, ""))
+        except (SluiceError, KeyError) as error:  # its log is damaged: that takes no other stream with it
+            damage = error if isinstance(error, SluiceError) else _gone()
+            errors.append(damage.at(source=name, stream=stream))
+            yield Standing(name, stream, damaged=damage.message)
+            continue
         if wrong is not None:
             errors.append(wrong)
             one = replace(one, lag=None, lag_rows=None, astray=wrong.message)
         yield one
+
+
+def _gone() -> Violation:
+    hint = "restore it, e.g. from the bucket's versions; sluice reconcile SOURCE looks at the whole log"
+    return Violation("a commit is missing from the log", hint=hint)
 
 
 def _astray(place: Workplace, one: Standing, position: int, run: str) -> SluiceError | None:
@@ -124,25 +144,28 @@ def _astray(place: Workplace, one: Standing, position: int, run: str) -> SluiceE
     return astray(log, one.source, one.stream, position, run)
 
 
-def _standing(
-    place: Workplace, source: str, stream: str, *, landed: bool, loaded: dict[str, int] | None
-) -> Standing:
+def _standing(place: Workplace, source: str, stream: str, position: int | None) -> Standing:
+    """`position` is the last commit that is loaded; None: the warehouse does not say.
+
+    Raises `Violation`: the log cannot be read as far as this needs it.
+    """
     from shared.common.instants import parse_instant
     from shared.landing.log import CommitLog
 
     log = CommitLog(place.store, source, stream, place.clock)
-    head = log.latest() if landed else None
+    head = log.latest()
     if head is None:
         return Standing(source, stream, lag=0, lag_rows=0)
     draft = head.draft
     run = list(_of_run(log, head))
-    behind = None if loaded is None else max(0, head.sequence - loaded.get(stream, 0))
+    behind = None if position is None else max(0, head.sequence - position)
     pending = (
         None if behind is None else sum(commit.draft.rows for commit in log.since(head.sequence - behind))
     )
     return Standing(
         source,
         stream,
+        aside=_aside(place, source, stream) if position else 0,
         sequence=head.sequence,
         run=draft.run,
         kind=draft.kind,
@@ -161,6 +184,18 @@ def _standing(
     )
 
 
+def _aside(place: Workplace, source: str, stream: str) -> int:
+    """How many rows the table cannot hold. The warehouse is asked only where such rows lie."""
+    from shared.warehouse.aside import home_of, set_aside
+    from shared.warehouse.ports import Disposition, TableSpec
+
+    if next(iter(place.store.list(home_of(source, stream))), None) is None:
+        return 0
+    # The history is the same whatever the table is made of.
+    with place.warehouse.session(TableSpec(source, stream, Disposition.APPEND)) as session:
+        return sum(set_aside(place.store, source, stream, session.history()).values())
+
+
 def _reasons(run: list[Commit]) -> dict[str, int]:
     """Why records of a run did not land as they came, the most frequent first."""
     total = Counter[str]()
@@ -175,6 +210,10 @@ def _drift(one: Standing) -> Iterator[str]:
         reasons = ", ".join(f"{what} ({times:,})" for what, times in list(one.reasons.items())[:5])
         some = f", {one.trimmed:,} landed without some values" if one.trimmed else ""
         yield f"{one.rejected:,} rejected{some}: {reasons or 'see the quarantine'}"
+    if one.aside:
+        from shared.warehouse.aside import home_of
+
+        yield f"{one.aside:,} rows that its columns cannot hold are in {home_of(one.source, one.stream)}"
     if one.undeclared:
         yield f"landed and not loaded: {', '.join(one.undeclared)} (contract_mode: evolve would load them)"
     if one.evolved:
@@ -193,6 +232,8 @@ def _of_run(log: CommitLog, head: Commit) -> Iterator[Commit]:
 
 def _state(one: Standing) -> str:
     """What is not as usual with a stream, in a word or two."""
+    if one.damaged:
+        return "damaged log"
     if one.astray:
         return "another log"
     return "unfinished" if one.unfinished else one.kind if one.kind != "data" else ""
@@ -201,7 +242,7 @@ def _state(one: Standing) -> str:
 def _row(one: Standing) -> tuple[str, ...]:
     name = f"{one.source}.{one.stream}"
     if not one.sequence:
-        return (name, "-", "-", "-", "-", "-", "-", "another log" if one.astray else "never run")
+        return (name, "-", "-", "-", "-", "-", "-", _state(one) or "never run")
     lag = "?" if one.lag is None else "0" if not one.lag else f"{one.lag} ({one.lag_rows:,} rows)"
     cursor = one.cursor.get("date", "") if isinstance(one.cursor, dict) else one.cursor
     return (

@@ -19,8 +19,10 @@ from shared.common.fakes import FakeClock, MemoryStore
 from shared.common.formats import read_csv
 from shared.contracts.contract import Contract
 from shared.ingestion import files_read
-from shared.ingestion.files import Desk, FileReport, FileSpec, ingest_file
+from shared.ingestion.files import ingest_file
 from shared.ingestion.files_read import csv_records, json_records, lines, unpacked
+from shared.ingestion.files_report import FileReport
+from shared.ingestion.files_spec import Desk, FileSpec
 from shared.landing.log import CommitLog
 from shared.landing.state import reset
 
@@ -349,7 +351,7 @@ def test_the_sample_events_land_as_they_must(place: Place) -> None:
     contract = Contract.from_text((RECORDS / "event.schema.json").read_bytes(), file="event.schema.json")
     reports = [place.take(content, contract=contract) for _ in range(2)]
 
-    assert [(2, 5, False), (0, 0, True)] == [(r.rows, r.rejected, r.known) for r in reports]
+    assert [(2, 5, False), (0, 5, True)] == [(r.rows, r.rejected, r.known) for r in reports]
     assert ["1", "2"] == [row["event_type"] for row in place.rows()]
     told = {one["line"]: {(r["pointer"], r["keyword"]) for r in one["reasons"]} for one in place.rejected()}
     assert {
@@ -364,3 +366,131 @@ def test_the_sample_events_land_as_they_must(place: Place) -> None:
         },
         7: {("", "type")},
     } == told
+
+
+def test_a_file_of_which_no_line_fits_does_not_land(place: Place) -> None:
+    """Nor does its schema; the message tells the first lines, and what the file seems to be."""
+    with pytest.raises(Violation) as caught:
+        place.take(b'[{"event_type": 1},\n{"event_type": 2}]\n')
+
+    assert "none of the 2 lines fits the schema; half of them at most may" == caught.value.message
+    told = caught.value.hint.splitlines()
+    assert 'it looks like one JSON array; write one object per line: jq -c ".[]"' == told[0]
+    assert ["line 1", "line 2"] == [line.strip().partition(":")[0] for line in told[1:3]]
+    assert [] == list(place.store.list(""))
+
+
+def test_more_than_half_of_many_lines_is_too_much_and_of_few_it_is_not(place: Place) -> None:
+    """A share of few lines says little; whoever knows better gives a share."""
+    with pytest.raises(Violation, match=r"11 of 21 lines break the contract; half of them at most may"):
+        place.take(GOOD * 10 + b"{}\n" * 11)
+
+    assert 10 == place.take(GOOD * 10 + b"{}\n" * 10).rows
+    assert 1 == place.take(GOOD + b"{}\n" * 5).rows
+    assert 1 == place.take(GOOD + b"{}\n" * 50, max_rejected=1.0).rows
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"id": 1}\n'.encode("utf-16"), "it looks like UTF-16"),
+        ('{"id": "é"}\n'.encode("latin-1"), "if it is Latin-1"),
+        (b"id,name\n1,a\n", "it looks like CSV; say --format csv"),
+    ],
+)
+def test_a_refused_file_is_told_what_it_seems_to_be(place: Place, content: bytes, said: str) -> None:
+    with pytest.raises(Violation) as caught:
+        place.take(content)
+
+    assert said in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"ID,name\n1,a\n", 'its header has "ID" for "id"'),
+        (b"id;name\n1;a\n", "separated by semicolons"),
+        (b"number,text\n1,a\n", "its header has number, text; the schema has id, name"),
+        (b"id,name\r1,a\r2,b\r", "CR alone"),
+        (b"id,name,\n1,a,\n", "ends with a comma: its last column, number 3, has no name"),
+        ("id,é\n1,a\n".encode("latin-1"), "if it is Latin-1"),
+        ("id,name\n1,a\n".encode("utf-16"), "it looks like UTF-16"),
+    ],
+)
+def test_a_refused_table_is_told_what_its_header_seems_to_be(place: Place, content: bytes, said: str) -> None:
+    contract = Contract.from_columns({"id": "integer", "name": {"type": "string", "nullable": True}})
+    with pytest.raises((Violation, Misconfigured)) as caught:
+        place.take(content, contract=contract, format="csv")
+
+    assert said in str(caught.value)
+    assert [] == list(place.store.list(""))
+
+
+def one_of(*kinds: str) -> Contract:
+    """The contract of a record whose `id` may be of these types."""
+    return Contract.from_schema({"properties": {"id": {"type": [*kinds]}}, "required": ["id"]})
+
+
+def ids(place: Place) -> list[Any]:
+    return [json.loads(line)["id"] for part in place.parts() for line in part.splitlines()]
+
+
+def test_under_a_corrected_schema_only_the_refused_lines_land(place: Place) -> None:
+    """What landed is not there twice; what is still refused is told again, and may land another time."""
+    content = b'{"id": 1}\n{"id": "a"}\n\n{"id": true}\n{"id": 2}\n{"id": "b"}\n'
+    first = place.take(content, contract=one_of("integer"), nested="json")
+    same = place.take(content, contract=one_of("integer"), nested="json")
+    better = place.take(content, contract=one_of("integer", "string"), nested="json")
+    useless = place.take(content, contract=one_of("integer", "null"), nested="json")
+    whole = place.take(content, contract=one_of("integer", "string", "boolean"), nested="json")
+    after = place.take(content, contract=one_of("integer"), nested="json")
+
+    assert [(2, 3, False), (0, 3, True), (2, 1, False), (0, 1, True), (1, 0, False), (0, 0, True)] == [
+        (one.rows, one.rejected, one.known) for one in (first, same, better, useless, whole, after)
+    ]
+    assert [1, 1, 2, 2, 3, 3] == [one.sequence for one in (first, same, better, useless, whole, after)]
+    assert [0, 1, 2] == [one.earlier for one in (first, better, whole)]
+    assert [1, 2, "a", "b", True] == ids(place)
+    assert ['line 4: /id the value is not of types "integer", "string"'] == better.first
+    assert better.first != useless.first
+    assert after.other_schema
+    assert () == after.rejected_parts
+
+
+def test_csv_that_was_read_as_json_lands_when_it_is_said_to_be_csv(place: Place) -> None:
+    """Its rows then begin at other lines; those that do are taken."""
+    contract = Contract.from_columns({"id": "integer", "name": "string"})
+    content = b'id,name\n1,"a\nb"\n2,c\n'
+    assert 4 == place.take(content, contract=contract, max_rejected=1.0).rejected
+    again = place.take(content, contract=contract, format="csv", primary_key=("id",))
+
+    assert (2, 0, 1) == (again.rows, again.rejected, again.earlier)
+
+
+def test_two_who_correct_at_once_land_the_lines_once(place: Place) -> None:
+    """The second finds that the first was faster."""
+    content = b'{"id": 1}\n{"id": "a"}\n'
+
+    class Racing(MemoryStore):
+        racing = False
+
+        def put_file(self, key: str, file: Path, *, sha256: str) -> str:
+            if self.racing:
+                self.racing = False
+                place.take(content, contract=one_of("integer", "string"), nested="json")
+            return super().put_file(key, file, sha256=sha256)
+
+    store = Racing(place.clock)
+    place.store = store
+    place.take(content, contract=one_of("integer"), nested="json")
+    store.racing = True
+    late = place.take(content, contract=one_of("integer", "string", "null"), nested="json")
+
+    assert (2, True, 0) == (late.sequence, late.known, late.rows)
+    assert [1, "a"] == ids(place)
+
+
+def test_what_lands_again_is_told_where_it_landed_before(place: Place) -> None:
+    place.take(GOOD)
+
+    assert (1, 2) == ((again := place.take(GOOD, again=True)).repeats, again.sequence)

@@ -110,6 +110,52 @@ def test_what_landed_can_be_loaded_later(call: Call) -> None:
     assert [(2,)] == table("SELECT count(*) FROM files.people")
 
 
+def test_rows_that_no_column_holds_are_told(call: Call) -> None:
+    """By the command that loads them, and by the status, without its being asked for the source."""
+    Path("people.jsonl").write_text(f'{LINES[0]}\n{{"id": {"9" * 100}, "email": "b"}}\n')
+    done = call("ingest-file", "people.jsonl", "--schema", "people.yml", "--table", "people")
+    shown = call("status")
+
+    assert (0, 0) == (done.exit_code, shown.exit_code), shown.output
+    assert "files.people: loaded 1 rows, 1 set aside" in done.output
+    assert "warning: files.people: 1 rows that its columns cannot hold are in" in done.output
+    assert (
+        "files.people: 1 rows that its columns cannot hold are in landing/files/people/aside/" in shown.output
+    )
+
+
+def test_a_file_that_fits_nowhere_fails_and_lands_when_it_is_corrected(call: Call) -> None:
+    """Exit code 4, with the first lines; and the table then has each row once."""
+    Path("people.csv").write_text("ID;email\n1;a\n2;b\n")
+    words = ["ingest-file", "people.csv", "--schema", "people.yml", "--table", "people"]
+    wrong = call(*words)
+    Path("people.csv").write_text("id,email\n1,a\n2,b\n")
+    right = call(*words)
+
+    assert (4, 0) == (wrong.exit_code, right.exit_code), right.output
+    assert "none of the 2 lines fits the schema" in wrong.output
+    assert "separated by semicolons" in wrong.output
+    assert "line 2: " in wrong.output
+    assert [(1,), (2,)] == table("SELECT id FROM files.people ORDER BY id")
+
+
+def test_a_corrected_schema_lands_what_was_refused_and_says_so(call: Call) -> None:
+    """Whoever repeats a command without correcting anything is told what is left, and how it would land."""
+    words = ["ingest-file", "people.jsonl", "--schema", "people.yml", "--table", "people"]
+    Path("people.jsonl").write_text("\n".join([*LINES[:2], '{"id": 3}', LINES[3]]))
+    first, same = call(*words), call(*words)
+    Path("people.yml").write_text(SCHEMA.replace("email: string", "email: {type: string, nullable: true}"))
+    corrected, after = call(*words), call(*words, "--again")
+
+    assert [0, 0, 0, 0] == [one.exit_code for one in (first, same, corrected, after)], corrected.output
+    assert 'line 3: "email" is a required property' in first.output
+    assert "1 of its lines were rejected then: with a corrected schema they land" in same.output
+    assert "has landed before, in commit 1, under another schema" in corrected.output
+    assert "1 rows landed, 0 rejected" in corrected.output
+    assert "warning: people.jsonl has landed before, in commit 2" in after.output
+    assert [(1, 2), (2, 2), (3, 2)] == table("SELECT id, count(*) FROM files.people GROUP BY id ORDER BY id")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

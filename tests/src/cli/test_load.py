@@ -163,3 +163,27 @@ def test_with_nothing_new_the_warehouse_is_asked_once(call: Call, place: Path) -
 
     assert 0 == done.exit_code
     assert 2 == done.output.count("nothing")
+
+
+@pytest.mark.parametrize("harm", ["gone", "no commit"])
+def test_status_tells_a_damaged_log_beside_the_others(
+    call: Call, place: Path, last_line: Callable[[str], Any], harm: str
+) -> None:
+    """All streams are shown, and the exit code says that data is broken."""
+    for _ in range(3):
+        call("run", "shop", "--full-refresh")
+    log = sorted((place / ".sluice/landing/landing/shop/orders/log").iterdir())
+    if harm == "gone":
+        log[-2].unlink()
+    else:
+        log[-1].write_text("{}")
+    told = call("status")
+    answer = last_line(call("status", "--json").stdout)
+
+    assert 4 == told.exit_code, told.output
+    assert "damaged log" in told.stdout
+    assert [("customers", False), ("orders", True)] == sorted(
+        (one["stream"], bool(one["damaged"])) for one in answer["streams"]
+    )
+    assert 1 == len(answer["errors"])
+    assert "stream orders" in told.stderr
