@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared.warehouse.dml import Dml
-from shared.warehouse.ports import Applied, Change, Disposition
+from shared.warehouse.ports import Applied, Change, Disposition, Flaws
 
 Changed = Callable[[str], int]
 """Runs a statement; returns how many rows it changed."""
@@ -85,6 +85,13 @@ def _end_missing(dml: Dml, change: Change, changed: Changed, at: datetime) -> in
         both = f"(SELECT {keys} FROM {stage.name} UNION ALL SELECT {keys} FROM {stage.spared.name})"
         dml = replace(dml, source=replace(stage, name=both, rows=(*stage.rows, *stage.spared.rows)))
     return changed(dml.close_missing(at, change.after))
+
+
+def flaws_of(dml: Dml, *, number: Callable[[str], int]) -> Flaws:
+    """See `ports.Session.flaws`; `number` is the one number that a query answers."""
+    versions = dml.spec.disposition is Disposition.SCD2
+    keyed = dml.keyed and dml.spec.disposition in (Disposition.MERGE, Disposition.SCD2)
+    return Flaws(number(dml.doubled()) if keyed else 0, number(dml.misended()) if versions else 0)
 
 
 def undo(dml: Dml, after: int, *, changed: Changed) -> None:

@@ -43,8 +43,8 @@ def _as_it_is(column: Column, value: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Grammar:
     """How a warehouse says it. `path` is the text at a path inside a nested value, null where it is null; `identity` is
-    one text of the keys in `{0}`; `word` is a text that is compared with one that is written out; `staged` makes what the final table holds of a column of the stage; `moment` is the
-    type of a time with a zone.
+    one text of the keys in `{0}`; `word` is a text that is compared with one that is written out;
+    `staged` makes what the final table holds of a column of the stage; `moment` is the type of a time with a zone.
 
     Templates have `{table}`, its `{alias}`, and `{others}` joined `{on}` a condition.
     """
@@ -147,6 +147,20 @@ class Dml:
 
     def any_row(self) -> str:
         return f"SELECT 1 FROM {self.table} LIMIT 1"
+
+    def doubled(self) -> str:
+        """How many keys of the final table have more rows, or current versions, than one."""
+        current = f" WHERE f.{IS_CURRENT}" if self.spec.disposition is Disposition.SCD2 else ""
+        keys = ", ".join(self._keys("f"))
+        once = f"SELECT 1 AS one FROM {self.table} f{current} GROUP BY {keys} HAVING count(*) > 1"
+        return f"SELECT count(*) FROM ({once}) x"
+
+    def misended(self) -> str:
+        """How many versions are current and ended, or ended by no commit."""
+        ended = f"f.{VALID_TO} IS NOT NULL AND f.{CLOSED_BY} IS NOT NULL AND NOT f.{IS_CURRENT}"
+        current = f"f.{VALID_TO} IS NULL AND f.{IS_CURRENT}"
+        fits = f"CASE WHEN ({ended}) OR ({current}) THEN 1 ELSE 0 END"
+        return f"SELECT count(*) FROM {self.table} f WHERE {fits} = 0"
 
     def undo(self, after: int) -> str:
         """Take out of the final table what later commits put there."""

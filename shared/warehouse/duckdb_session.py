@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.common.errors import Transient, Violation
 from shared.contracts.columns import Column
-from shared.warehouse.applying import apply_stage, undo
+from shared.warehouse.applying import apply_stage, flaws_of, undo
 from shared.warehouse.ddl import (
     COMMIT,
     DELETED,
@@ -33,6 +33,7 @@ from shared.warehouse.duckdb_table import FinalTable, explained
 from shared.warehouse.ports import (
     Applied,
     Change,
+    Flaws,
     LoadRecord,
     OnStep,
     Stage,
@@ -170,6 +171,11 @@ class DuckDBSession:
         if not self._final.exists():
             return {}
         return dict(self.query(f"SELECT coalesce({COMMIT}, 0), count(*) FROM {self._final.name} GROUP BY 1"))
+
+    def flaws(self) -> Flaws | None:
+        if not self._final.exists():
+            return None
+        return flaws_of(self._dml(self._final.as_stage()), number=self._number)
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, parameters).fetchall()

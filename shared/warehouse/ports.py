@@ -57,7 +57,8 @@ class TableSpec:
 
     `columns` come from the contract; None means that there is none, and columns are inferred from what landed.
     `primary_key`, `cursor_field` and `deleted_field` name fields of the record; `a.b` reaches into a nested one. A
-    record whose `deleted_field` is set (true, a time, a number but 0, a text but `false`) says that its key is gone.
+    record whose `deleted_field` is set (true, a time, a number but 0, a text but `false` and `0`) says that its key is
+    gone.
     """
 
     source: str
@@ -162,6 +163,16 @@ class Applied:
     deleted: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Flaws:
+    """What no load leaves in a final table: keys with `doubled` rows (or current versions), where a key has one, and
+    `misended` versions, which are current and ended, or ended by no commit.
+    """
+
+    doubled: int = 0
+    misended: int = 0
+
+
 class Session(Protocol):
     """One connection of one loader to the warehouse, about one table.
 
@@ -207,6 +218,9 @@ class Session(Protocol):
 
     def tally(self) -> dict[int, int]:
         """How many rows of the final table each commit published; nothing where there is no table."""
+
+    def flaws(self) -> Flaws | None:
+        """What is wrong with the final table in itself; None where there is no table."""
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
 

@@ -12,12 +12,13 @@ from typing import Any
 
 from shared.common.errors import Violation
 from shared.common.ports import ObjectStore
+from shared.contracts.columns import ColumnType
 from shared.landing.commit import Commit
 from shared.landing.reader import verify
 from shared.warehouse.aside import set_aside
 from shared.warehouse.gate import Gate, OpenGate
 from shared.warehouse.load import Log
-from shared.warehouse.ports import Disposition, LoadRecord, TableSpec, Warehouse
+from shared.warehouse.ports import Disposition, Flaws, LoadRecord, TableSpec, Warehouse
 
 _NAMED = 20
 
@@ -58,6 +59,7 @@ class _Books:
     loads: Sequence[LoadRecord]
     tally: Mapping[int, int] = field(repr=False)
     aside: Mapping[int, int] = field(default_factory=dict)
+    flaws: Flaws | None = None
 
     @property
     def applied(self) -> list[Commit]:
@@ -75,16 +77,11 @@ def reconcile(
     commits = _read(log, found)
     with warehouse.session(table) as session:
         books = _Books(table, commits, session.position(), session.history(), session.tally())
+        books = replace(books, flaws=session.flaws())
     books = replace(books, aside=set_aside(store, table.source, table.stream, books.loads))
     found += _parts(store, commits)
     found += _ledger(books)
-    match table.disposition:
-        case Disposition.APPEND:
-            found += _by_commit(books)
-        case Disposition.REPLACE:
-            found += _by_snapshot(books)
-        case _:
-            found += _by_key(books)
+    found += _table(books)
     found += _held(gate or OpenGate(), books.position)
     waiting = [commit for commit in commits if commit.sequence > books.position]
     return Reconciled(
@@ -149,6 +146,31 @@ def _ledger(books: _Books) -> Iterator[str]:
         yield f"loads: there is no record of one, and the ledger stands at commit {books.position}"
 
 
+def _table(books: _Books) -> Iterator[str]:
+    if books.flaws is None and any(record.inserted for record in _since_replay(books.loads)):
+        yield "table: it is not there: load it anew with --replay-from 0"
+        return
+    match books.table.disposition:
+        case Disposition.APPEND:
+            yield from _by_commit(books)
+        case Disposition.REPLACE:
+            yield from _by_snapshot(books)
+        case Disposition.MERGE:
+            yield from _by_key(books)
+        case Disposition.SCD2:
+            yield from _by_version(books)
+    yield from _in_itself(books)
+
+
+def _in_itself(books: _Books) -> Iterator[str]:
+    flaws = books.flaws or Flaws()
+    if flaws.doubled:
+        rows = "current versions" if books.table.disposition is Disposition.SCD2 else "rows"
+        yield f"table: {flaws.doubled} keys have several {rows}"
+    if flaws.misended:
+        yield f"table: {flaws.misended} versions are current and ended, or no commit ended them"
+
+
 def _by_commit(books: _Books) -> Iterator[str]:
     """A table that rows are added to holds each applied commit's rows, and no others."""
     left_out = _left_out(books.loads)
@@ -193,22 +215,61 @@ def _by_key(books: _Books) -> Iterator[str]:
     wrong = [
         f"table: commit {sequence} published {published[sequence]} rows, and the table holds {rows} of it"
         for sequence, rows in sorted(books.tally.items())
-        if sequence in published
-        and rows > published[sequence]
-        and books.table.disposition is Disposition.MERGE
+        if sequence in published and rows > published[sequence]
     ]
     yield from _shortened(wrong)
     yield from _strangers(books, set(published))
-    if books.table.disposition is not Disposition.MERGE:
-        return  # of versions, those that were closed and those that came anew are not told apart by the loads
-    replays = [place for place, record in enumerate(books.loads) if record.after < record.before]
-    since = books.loads[replays[-1] + 1 :] if replays else books.loads
+    since = _since_replay(books.loads)
+    replays = len(since) < len(books.loads)
     added, rows = sum(record.inserted for record in since), sum(books.tally.values())
     deleted = sum(record.deleted or 0 for record in since)
     counted = books.table.deleted_field is None or all(record.deleted is not None for record in since)
     if (counted and rows < added - deleted) or (not replays and rows > added - deleted):
         less = f" and deleted {deleted}" if deleted else ""
         yield f"table: the loads added {added} rows{less}, and it holds {rows}"
+    yield from _by_load(books)
+
+
+def _by_load(books: _Books) -> Iterator[str]:
+    """Of the commits of a load a merged table holds at most the rows that it put there; of the newest, all of them."""
+    newest = True
+    seen = books.position
+    for record in reversed(_since_replay(books.loads)):
+        held = sum(books.tally.get(sequence, 0) for sequence in range(record.before + 1, record.after + 1))
+        put = record.inserted + record.updated
+        if record.after == seen and (held > put or (newest and held < put)):
+            yield f"table: load {record.load} put {put} rows there, and it holds {held} of its commits"
+        newest, seen = newest and not put, record.before
+
+
+def _by_version(books: _Books) -> Iterator[str]:
+    """A table of versions holds all that loads put there; timed ones took the place of those of the same moment."""
+    yield from _strangers(books, {commit.sequence for commit in books.applied})
+    since = _since_replay(books.loads)
+    least = sum(record.inserted for record in since)
+    most = sum(record.inserted + record.updated for record in since)
+    timed = _timed(books)
+    least, most = (least, least) if timed else (most, most) if timed is False else (least, most)
+    if not least <= (rows := sum(books.tally.values())) <= most:
+        between = f"{least}" if least == most else f"{least} to {most}"
+        yield f"table: the loads left {between} versions, and it holds {rows}"
+
+
+def _timed(books: _Books) -> bool | None:
+    """Whether versions began when their cursor says (see `dml.Dml.timed`); None where that cannot be told."""
+    whole = {commit.draft.snapshot for commit in books.applied if commit.draft.kind == "data"}
+    if books.table.cursor_field is None or whole == {True}:
+        return False
+    kinds = {column.type for column in books.table.columns or () if column.name == books.table.cursor_field}
+    if not kinds or len(whole) > 1:
+        return None
+    return bool(kinds & {ColumnType.DATE, ColumnType.TIMESTAMP})
+
+
+def _since_replay(loads: Sequence[LoadRecord]) -> Sequence[LoadRecord]:
+    """The loads behind the last one that moved the ledger back."""
+    replays = [place for place, record in enumerate(loads) if record.after < record.before]
+    return loads[replays[-1] + 1 :] if replays else loads
 
 
 def _strangers(books: _Books, known: set[int]) -> Iterator[str]:

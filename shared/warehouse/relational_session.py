@@ -9,12 +9,13 @@ from typing import Any
 
 from shared.common.errors import Transient, Violation
 from shared.contracts.columns import Column
-from shared.warehouse.applying import apply_stage, undo
+from shared.warehouse.applying import apply_stage, flaws_of, undo
 from shared.warehouse.ddl import COMMIT, LEDGER, PART, RUN, shortened
 from shared.warehouse.dml import Dml
 from shared.warehouse.ports import (
     Applied,
     Change,
+    Flaws,
     LoadRecord,
     OnStep,
     Stage,
@@ -158,6 +159,12 @@ class RelationalSession:
             return {}
         rows = self.query(f"SELECT coalesce({COMMIT}, 0), count(*) FROM {self._final.name} GROUP BY 1")
         return {int(commit): int(count) for commit, count in rows}
+
+    def flaws(self) -> Flaws | None:
+        if not self._final.exists():
+            return None
+        dml = self._dml(self._final.as_stage())
+        return flaws_of(dml, number=lambda sql: int(self.query(sql)[0][0]))
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._door.query(sql, parameters)

@@ -20,13 +20,14 @@ from typing import Any
 
 from shared.common.errors import SluiceError, Transient, Violation
 from shared.contracts.columns import Column
-from shared.warehouse.applying import apply_stage, undo
+from shared.warehouse.applying import apply_stage, flaws_of, undo
 from shared.warehouse.ddl import COMMIT, DELETED, LEDGER, PART, quoted
 from shared.warehouse.dml import Grammar
 from shared.warehouse.ports import (
     Applied,
     Change,
     Disposition,
+    Flaws,
     LoadRecord,
     OnStep,
     Stage,
@@ -184,6 +185,12 @@ class SnowflakeSession:
             return {}
         rows = self.query(f"SELECT COALESCE({COMMIT}, 0), COUNT(*) FROM {self._final.name} GROUP BY 1")
         return {int(commit): int(count) for commit, count in rows}
+
+    def flaws(self) -> Flaws | None:
+        if not self._final.exists():
+            return None
+        dml = self._dml(self._final.as_stage())
+        return flaws_of(dml, number=lambda sql: int(self.query(sql)[0][0]))
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self.connection.query(sql, parameters)

@@ -22,7 +22,7 @@ from shared.contracts.columns import Column, ColumnType
 from shared.landing.commit import Commit, Draft
 from shared.warehouse.ddl import HISTORY
 from shared.warehouse.fetch import fetch
-from shared.warehouse.ports import Step
+from shared.warehouse.ports import Flaws, Step
 from shared.warehouse.replay import plan, rewind
 from src.wiring import column_names
 from tests.shared.warehouse.house import House, nested, plain
@@ -667,6 +667,22 @@ class WarehouseSuite:
             ("b", 1, three, three, 0),
             ("b", 3, four, None, 1),
         ] == house.rows(stream, "id", "v", "valid_from", "valid_to", "is_current")
+
+    @pytest.mark.parametrize("disposition", ["merge", "scd2"])
+    def test_a_table_as_loads_left_it_has_no_flaws(
+        self, house: House, stream: Stream, disposition: str
+    ) -> None:
+        kinds = columns(of="json", n="integer", at="timestamp")
+        spec = stream.spec(disposition, columns=kinds, primary_key=("of.id", "n"))
+        for v in (1, 2):
+            stream.commit([{"of": {"id": id, "v": v}, "n": 1, "at": MOMENT.isoformat()} for id in "ab"])
+            stream.load(spec)
+        with stream.warehouse.session(spec) as session:
+            fits = session.flaws()
+        with stream.warehouse.session(replace(spec, table="never")) as session:
+            none = session.flaws()
+
+        assert (Flaws(), None) == (fits, none)
 
     def test_a_table_without_versions_is_not_given_any(self, stream: Stream) -> None:
         stream.commit([row("a", 1, 1)])

@@ -102,6 +102,17 @@ def test_what_waits_is_no_difference(books: Any) -> None:
             "INSERT INTO {t} SELECT * FROM {t} WHERE id = 'c'",
             "commit 3 published 1 rows, and the table holds 2",
         ),
+        (
+            "merge",
+            "DELETE FROM {t} WHERE id = 'c'; INSERT INTO {t} SELECT * FROM {t} WHERE id = 'a'",
+            "1 keys have several rows",
+        ),
+        (
+            "merge",
+            "INSERT INTO {t} SELECT * REPLACE ('d' AS id) FROM {t} WHERE id = 'a'; DELETE FROM {t} WHERE id = 'c'",
+            "put 1 rows there, and it holds 0 of its commits",
+        ),
+        ("merge", "DROP TABLE {t}", "it is not there"),
         ("replace", "DELETE FROM {t}", "put 1 rows there, and it holds 0"),
         ("append", "UPDATE _sluice.ledger SET sequence = 2", "ended at commit 3, and the ledger stands at 2"),
         ("append", "UPDATE _sluice.ledger SET sequence = 7", "stands at commit 7, and the log ends at 3"),
@@ -117,6 +128,40 @@ def test_each_difference_is_named(books: Any, disposition: str, sql: str, says: 
     here.change(sql)
 
     assert says in here.differences()
+
+
+VERSIONS = """UPDATE {t} SET is_current = false, valid_to = TIMESTAMPTZ '2030-01-01' WHERE id = 'a'"""
+
+
+@pytest.mark.parametrize("cursor", [None, "at", "n"])
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("SELECT 1", ""),
+        ("DELETE FROM {t}", "5 versions, and it holds 0"),
+        ("DELETE FROM {t} WHERE id = 'a' AND NOT is_current", "5 versions, and it holds 4"),
+        ("DROP TABLE {t}", "it is not there"),
+        (VERSIONS, "1 versions are current and ended, or no commit ended them"),
+        (
+            "UPDATE {t} SET is_current = true, valid_to = NULL WHERE id = 'a'",
+            "1 keys have several current versions",
+        ),
+    ],
+)
+def test_versions_that_are_gone_or_were_ended_by_hand(
+    stream: Stream, cursor: str | None, sql: str, says: str
+) -> None:
+    kinds = columns(id="string", v="integer", at="timestamp", n="integer")
+    spec = stream.spec("scd2", columns=kinds, primary_key=("id",), cursor_field=cursor)
+    for run, ids in enumerate(("ab", "bc", "a")):
+        day = {"at": f"2026-01-0{run + 1}T00:00:00Z", "n": run}
+        stream.commit([{"id": id, "v": run, **day} for id in ids], run=f"r{run}")
+        stream.load(spec)
+    stream.ask(sql.format(t="recurly.accounts"))
+    found = "\n".join(reconcile(stream.log, stream.store, stream.warehouse, spec).differences)
+
+    assert says in found
+    assert bool(says) == bool(found)
 
 
 def gone(stream: Stream) -> TableSpec:
