@@ -39,7 +39,15 @@ Duration = Annotated[
 Instant = Annotated[
     datetime, BeforeValidator(lambda v: v if isinstance(v, datetime) else parse_instant(str(v)))
 ]
-Schedule = Annotated[str, AfterValidator(lambda v: v if schedule_expressions(v) else v)]
+
+
+def _schedule(value: str) -> str:
+    """Refuse what EventBridge could not be told; the text stays as it is written."""
+    schedule_expressions(value)
+    return value
+
+
+Schedule = Annotated[str, AfterValidator(_schedule)]
 """A schedule that EventBridge can be told; raises what is wrong with it."""
 
 Text = Annotated[str, BeforeValidator(lambda v: str(v).lower() if isinstance(v, bool) else str(v))]
@@ -321,7 +329,9 @@ class SourceSpec(Model):
     schedule: Schedule | None = None
     timezone: str = "UTC"
     flexible: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=1))] = timedelta(0)
-    fresh_within: Annotated[Duration, Field(ge=timedelta(hours=1), le=timedelta(days=6))] = timedelta(hours=26)
+    fresh_within: Annotated[Duration, Field(ge=timedelta(hours=1), le=timedelta(days=6))] = timedelta(
+        hours=26
+    )
     memory: int = Field(default=512, ge=128, le=10240)
     timeout: int = Field(default=900, ge=1, le=900)
     reserved_concurrency: int | None = Field(default=None, ge=1, le=1000)

@@ -161,7 +161,9 @@ class SqlSpec(Model):
     schedule: Schedule | None = None
     timezone: str = "UTC"
     flexible: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=1))] = timedelta(0)
-    fresh_within: Annotated[Duration, Field(ge=timedelta(hours=1), le=timedelta(days=6))] = timedelta(hours=26)
+    fresh_within: Annotated[Duration, Field(ge=timedelta(hours=1), le=timedelta(days=6))] = timedelta(
+        hours=26
+    )
     memory: int = Field(default=512, ge=128, le=10240)
     timeout: int = Field(default=900, ge=1, le=900)
     reserved_concurrency: int | None = Field(default=None, ge=1, le=1000)

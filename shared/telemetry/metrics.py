@@ -23,7 +23,7 @@ _UNITS: Final = {"bytes": MetricUnit.Bytes, "seconds": MetricUnit.Seconds}
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What was done for one stream: commits, records landed and rejected, bytes as stored, time, requests, repeated ones."""
+    """What was done for one stream: commits, records landed and rejected, bytes as stored, time, requests, repeats."""
 
     commits: int = 0
     rows: int = 0
