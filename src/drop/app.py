@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from shared.common.errors import Refused, SluiceError, unknown
+from shared.common.errors import Misconfigured, Refused, SluiceError, unknown
 from shared.common.ports import ObjectStore
 from shared.telemetry.alerting import Alert
 from shared.telemetry.handler import Context, Handler, Telemetry, handled
@@ -90,8 +90,14 @@ def _land(
     from src.filing import file_spec, land_file
 
     url = f"s3://{one.bucket}/{one.key}"
+    if one.table is None and one.lies_in_drop:
+        raise Misconfigured(
+            f"{one.key} lies in no folder of a table",
+            hint="drop a file as drop/<table>/<file>, no deeper",
+            file=url,
+        )
     if one.table is None:
-        telemetry.log.info(f"ignored {url}: it does not lie in drop/<table>/")
+        telemetry.log.info(f"ignored {url}: it does not lie in drop/")
         return {"file": url, "ignored": True}
     bucket = open_bucket(one.bucket)
     try:

@@ -33,6 +33,18 @@ class Dropped:
         match = _KEY.fullmatch(self.key)
         return None if match is None else match["table"]
 
+    @property
+    def lies_in_drop(self) -> bool:
+        """Whether it is a file where files are dropped; a folder of S3's console is none.
+
+        >>> (
+        ...     Dropped("acme", "drop/orders/2026/x.jsonl").lies_in_drop,
+        ...     Dropped("acme", "drop/orders/").lies_in_drop,
+        ... )
+        (True, False)
+        """
+        return self.key.startswith("drop/") and not self.key.endswith("/")
+
 
 def dropped(event: Any) -> Iterator[Dropped]:
     """The objects that an event is about. Raises `Misconfigured` when it is none of those that are known."""

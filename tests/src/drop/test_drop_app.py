@@ -131,6 +131,16 @@ def test_a_table_without_a_contract_is_refused_with_what_would_be_right(place: P
     assert "none that this app knows" in unknown.error["errorMessage"]
 
 
+@pytest.mark.parametrize("key", ["drop/signups/2026/f.jsonl", "drop/f.jsonl", "drop/1/f.jsonl"])
+def test_a_file_in_the_wrong_folder_is_told(place: Place, key: str) -> None:
+    refused = place.invoke({"bucket": "acme-data", "key": key})
+    folder = place.invoke({"bucket": "acme-data", "key": "drop/signups/2026/"})
+
+    assert refused.error is not None
+    assert "drop a file as drop/<table>/<file>, no deeper" in refused.error["errorMessage"]
+    assert [True] == [one["ignored"] for one in folder.result["files"]]
+
+
 def test_a_deleted_object_and_a_test_event_are_nothing(place: Place) -> None:
     record = {
         "eventSource": "aws:s3",
