@@ -82,10 +82,21 @@ def profile(
         (html, page(found, changes=changes, earlier=earlier)),
     ):
         if file is not None:
-            file.write_text(text, encoding="utf-8")
+            _write(file, text)
             screen.say(f"written: {file}")
     document = [{"column": one.column, "text": one.text, "weight": one.weight} for one in changes]
     screen.answer({**found.to_json(), "changes": document})
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Misconfigured(
+            f"{file} cannot be written: {error.strerror or error}",
+            hint="name a file where this user may write",
+        ) from error
 
 
 def _read(file: Path | None) -> Profile | None:

@@ -244,6 +244,16 @@ class TestProfile:
         assert (120, []) == (last_line(second.stdout)["rows"], last_line(second.stdout)["changes"])
         assert "nothing that is worth telling has changed" in second.stderr
 
+    def test_a_folder_that_is_missing_is_made(self, call: Call, orders: Path, place: Path) -> None:
+        (place / "file").write_text("")
+        made = call("profile", "shop.orders", "--save", "new/a.json", "--html", "new/er/a.html")
+        cannot = call("profile", "shop.orders", "--html", "file/a.html")
+
+        assert (0, 2) == (made.exit_code, cannot.exit_code), made.output + cannot.output
+        assert (place / "new/a.json").is_file()
+        assert (place / "new/er/a.html").is_file()
+        assert "file/a.html cannot be written" in cannot.output
+
     @pytest.mark.parametrize("text", ["", "5", "{}"])
     def test_a_file_that_is_no_profile(self, call: Call, orders: Path, place: Path, text: str) -> None:
         (place / "a.json").write_text(text)
