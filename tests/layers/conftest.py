@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +39,15 @@ class Built:
         return self.rooms[app]
 
 
+@contextmanager
+def one_at_a_time(out: Path) -> Iterator[None]:
+    """Tests run in several processes, and all of them build into the same folder."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 PYTHONS = [DEPLOYED, *([] if running_python() == DEPLOYED else [running_python()])]
 """The one that is deployed, where this machine has it, and the one that runs the tests."""
 
@@ -55,11 +66,12 @@ def build() -> Iterator[Callable[[str], Built]]:
                 target = Target(python, machine_arch())
                 out = BUILD / "cache" / "tests" / target.name
                 workshop = Workshop(python, interpreter, lambda line: None, out=out)
-                try:
-                    workshop.layers([target.arch])
-                except Transient as error:
-                    pytest.skip(f"the layers cannot be built: {error}")
-                workshop.functions()
+                with one_at_a_time(out):
+                    try:
+                        workshop.layers([target.arch])
+                    except Transient as error:
+                        pytest.skip(f"the layers cannot be built: {error}")
+                    workshop.functions()
                 made[python] = Built(workshop, target, Path(folder) / python)
             return made[python]
 
