@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from shared.contracts.page import PageChecker, PageVerdict
 from shared.contracts.validate import Fault, pointer_to
 from shared.ingestion.drift_mode import ContractMode, Mode
 from shared.ingestion.found import MOST_NAMED, UNDECLARED, Found, reason
-from shared.ingestion.kinds import Kinds
+from shared.ingestion.kinds import Kinds, sayable
 from shared.ingestion.loosen import (
     Path,
     accepting,
@@ -308,10 +309,18 @@ class Drift:
 
 def _bare(names: Iterable[str]) -> Any:
     """A decoder that refuses records with other top-level fields and looks at no value."""
+    if not all(map(sayable, names := frozenset(names))):
+        return partial(_only, names)
     attributes = {f"f{place}": name for place, name in enumerate(sorted(names))}
     fields = [(attribute, msgspec.Raw, msgspec.Raw()) for attribute in attributes]
     struct = msgspec.defstruct("Bare", fields, rename=attributes, forbid_unknown_fields=True)
     return msgspec.json.Decoder(struct).decode
+
+
+def _only(known: frozenset[str], record: bytes) -> None:
+    """As the decoder of `_bare`, where that cannot be told a name."""
+    if not _names.decode(record).keys() <= known:
+        raise msgspec.ValidationError("a field that is not declared")
 
 
 def _about_root(fault: Fault) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter, methodcaller
 from typing import Any
 
 import msgspec
@@ -15,6 +16,14 @@ _EXACT = 2**53
 _WIDEST = 10**38
 
 
+_UNSAYABLE = re.compile(r'[\\"\x00-\x1f]')
+
+
+def sayable(name: str) -> bool:
+    """Whether a decoder that is made for some fields can be told this name."""
+    return not _UNSAYABLE.search(name)
+
+
 class Kinds:
     """Collects the kinds of values at dotted paths of records; `json` texts are what has landed."""
 
@@ -22,10 +31,15 @@ class Kinds:
         self._paths = sorted(paths)
         names = sorted({path[0] for path in self._paths})
         attributes = {f"f{place}": name for place, name in enumerate(names)}
-        self._get = {name: attribute for attribute, name in attributes.items()}
-        fields = [(attribute, Any, None) for attribute in attributes]
-        struct = msgspec.defstruct("Watched", fields, rename=attributes)
-        self._decode = msgspec.json.Decoder(struct, float_hook=Decimal).decode
+        self._get: dict[str, Callable[[Any], Any]]
+        if all(map(sayable, names)):
+            fields = [(attribute, Any, None) for attribute in attributes]
+            kind: Any = msgspec.defstruct("Watched", fields, rename=attributes)
+            self._get = {name: attrgetter(attribute) for attribute, name in attributes.items()}
+        else:
+            kind = dict[str, Any]
+            self._get = {name: methodcaller("get", name) for name in names}
+        self._decode = msgspec.json.Decoder(kind, float_hook=Decimal).decode
         self._text: set[tuple[str, ...]] = set()
 
     @property
@@ -39,7 +53,7 @@ class Kinds:
         for record in records:
             row = self._decode(record)
             for path in self._paths:
-                value = getattr(row, self._get[path[0]])
+                value = self._get[path[0]](row)
                 for name in path[1:]:
                     value = value.get(name) if isinstance(value, dict) else None
                 if value is not None:

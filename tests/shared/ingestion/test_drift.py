@@ -299,3 +299,33 @@ def test_every_record_lands_or_is_told_of(
         if refused or trimmed:
             assert treated.found is not None
             assert treated.found.reasons
+
+
+@pytest.mark.parametrize("mode", [None, *(mode.value for mode in Mode)])
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a\x01b", "a\nb"])
+def test_names_that_a_decoder_cannot_be_told(name: str, mode: str | None) -> None:
+    new = drift(mode)
+    if mode == "freeze":
+        with pytest.raises(Violation, match="does not declare"):
+            check(new, {name: 1})
+        return
+    treated = check(new, {name: 1}, {})
+    again = check(new, {name: 1.5})
+
+    assert (mode == "discard_row") == bool(treated.verdict.rejected)
+    if mode == "evolve":
+        assert [{name: {"integer"}}, {name: {"number"}}] == [evolved(treated), evolved(again)]
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a\x01b"])
+def test_a_declared_name_that_a_decoder_cannot_be_told(name: str) -> None:
+    contract = Contract.from_schema({"type": "object", "properties": {name: {"type": "integer"}}})
+    records = [orjson.dumps(record) for record in ({name: 1}, {name: "x"}, {name: 2, "new": 3})]
+    for how in (
+        ContractMode(),
+        ContractMode.model_validate("evolve"),
+        ContractMode.model_validate("discard_value"),
+    ):
+        treated = Drift(contract, how, key_fields=(name,)).check(records)
+
+        assert orjson.dumps({name: 1}) in [bytes(record) for record in treated.verdict.accepted]
