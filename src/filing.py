@@ -57,6 +57,11 @@ def file_spec(
             f"cannot read {schema}: {error.strerror}", hint="--schema is a JSON Schema, or YAML with columns:"
         ) from None
     Layout(SOURCE, table)  # raises when the table cannot have this name
+    if table != table.lower():
+        raise Misconfigured(
+            f'the table "{table}" has capital letters, and some warehouses take it and {table.lower()} for one',
+            hint=f"call it {table.lower()}",
+        )
     chosen: Any = form or ("csv" if CSV.search(name) else "jsonl")
     kept: Any = nested
     contract = Contract.from_text(text, file=str(schema), name=f"{SOURCE}.{table}")

@@ -162,6 +162,7 @@ def test_a_corrected_schema_lands_what_was_refused_and_says_so(call: Call) -> No
         (["nothing.jsonl", "--schema", "people.yml", "--table", "t"], 2, "cannot read nothing.jsonl"),
         (["people.jsonl", "--schema", "none.yml", "--table", "t"], 2, "cannot read none.yml"),
         (["people.jsonl", "--schema", "people.yml", "--table", "a.b"], 2, "cannot be the name of a stream"),
+        (["people.jsonl", "--schema", "people.yml", "--table", "People"], 2, "call it people"),
         (
             ["people.jsonl", "--schema", "people.yml", "--table", "t", "--primary-key", "ID"],
             2,
