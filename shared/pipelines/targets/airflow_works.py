@@ -1,0 +1,246 @@
+"""What a step does, as an expression of Python in a generated file of Airflow: one function per kind of work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.pipelines.plan import Plan
+from shared.pipelines.step import ForEach, Step
+from shared.pipelines.targets.airflow_text import Raw, call, condition, python, quoted, value
+from shared.pipelines.targets.step_document import step_document
+from shared.pipelines.targets.target import Options
+from shared.pipelines.values import Literal, MapOf, Reference, Root, Template, Value
+from shared.pipelines.work import (
+    LONGEST_POLL_SECONDS,
+    Branch,
+    Call,
+    Check,
+    Container,
+    Ingest,
+    Job,
+    JobService,
+    Lambda,
+    Load,
+    SubPipeline,
+    Transform,
+    Wait,
+)
+
+CALL_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class Writing:
+    """A file while it is written: how its names are spelled, and the pieces that it turned out to need."""
+
+    plan: Plan
+    options: Options
+    tasks: Mapping[str, str]
+    variables: Mapping[str, str]
+    gated: frozenset[str]
+    parts: set[str] = field(default_factory=set)
+    inside: frozenset[str] = frozenset()
+    limit: Mapping[str, Any] = field(default_factory=dict)
+    last: str = ""
+
+    def use(self, *parts: str) -> None:
+        self.parts.update(parts)
+
+    def refer(self, reference: Reference) -> str:
+        """The expression for what a reference refers to."""
+        path = "".join(f", {quoted(key) if isinstance(key, str) else key}" for key in reference.path)
+        match reference.root:
+            case Root.STEP:
+                return self._output(reference, path)
+            case Root.PARAMETER:
+                return f"run.param({quoted(reference.name)}{path})"
+            case Root.ITEM:
+                return f"follow(run.item, ({path[2:]},))" if path else "run.item"
+            case Root.RUN:
+                return f"run.{reference.name}"
+            case Root.SECRET:
+                self.use("secret")
+                return f"secret(run, {quoted(reference.name)})"
+
+    def _output(self, reference: Reference, path: str) -> str:
+        task = quoted(self.tasks[reference.name])
+        if reference.name in self.inside:
+            return f"run.sibling({task}{path})"
+        own = self.native(self.plan.step(reference.name))
+        if own:
+            self.use("left")
+            return f"left(run, {task}, ({path[2:]}{',' if path else ''}), {own})"
+        return f"run.output({task}{path})"
+
+    def native(self, step: Step) -> str:
+        """For a step that a task of a provider does: what `left` is told of it. Empty for all others."""
+        match step.work:
+            case SubPipeline():
+                return '"trigger_run_id", "run_id"'
+            case Container() if not self.options.local:
+                return '"", "exit_code", 0'
+        return ""
+
+    def data(self, what: Value) -> Any:
+        """A value for `python`; notes what it needs."""
+        if any(isinstance(part, Template) for part in _all(what)):
+            self.use("text")
+        return value(what, self.refer)
+
+    def condition(self, what: Any) -> str:
+        text = condition(what, self.refer)
+        if "compare(" in text:
+            self.use("compare")
+        return text
+
+
+def _all(what: Value) -> Iterator[Value]:
+    yield what
+    match what:
+        case MapOf(pairs):
+            for _, item in pairs:
+                yield from _all(item)
+        case Literal() | Reference() | Template():
+            return
+        case _:
+            for item in what.items:
+                yield from _all(item)
+
+
+def expression(step: Step, writing: Writing, indent: int) -> str:
+    """What the function of a step returns."""
+    match step.work:
+        case Ingest() | Load() | Transform() | Check():
+            return _own(step, writing, indent)
+        case Call():
+            return _call(step, step.work, writing, indent)
+        case Lambda(function, payload):
+            writing.use("invoke")
+            return call("invoke", [function, writing.data(payload)], indent=indent)
+        case Container():
+            return _container(step.work, writing, indent)
+        case Job():
+            return _job(step, step.work, writing, indent)
+        case Wait(seconds, until):
+            writing.use("wait")
+            if until is None:
+                return call("wait", [Raw("run"), seconds], indent=indent)
+            return call("wait_until", [Raw("run"), writing.data(until)], indent=indent)
+        case Branch(what):
+            return writing.condition(what)
+        case ForEach() | SubPipeline():
+            raise TypeError(f"{step.kind} is no function")
+
+
+def _own(step: Step, writing: Writing, indent: int) -> str:
+    """Work of this product: by its Lambda functions, or by its command line where the worker is."""
+    local, app = writing.options.local, writing.options.app
+    match step.work:
+        case Ingest(source=source, streams=streams) if (
+            source and not step.work.inputs and not step.work.outputs
+        ):
+            if local:
+                return _ingest_here(step.work, writing, indent)
+            if not step.work.config.items:
+                writing.use("ingest")
+                order = {"source": source, "streams": list(streams), "full_refresh": step.work.full_refresh}
+                given = {key: item for key, item in order.items() if item}
+                return call("ingest", [Raw("run"), app, given], {"load": step.work.load}, indent=indent)
+        case Load(source, streams, config) if not config.items:
+            if local:
+                writing.use("load_here")
+                return call("load_here", [source, *_streams(streams)], indent=indent)
+            writing.use("load_landed")
+            return call("load_landed", [Raw("run"), app, source, list(streams)], indent=indent)
+    document, found = step_document(step)
+    values = {name: Raw(writing.refer(reference)) for name, reference in found.items()}
+    if local:
+        writing.use("defined_here")
+        return call("defined_here", [document, values], indent=indent)
+    writing.use("defined")
+    return call("defined", [app, document, values], indent=indent)
+
+
+def _ingest_here(work: Ingest, writing: Writing, indent: int) -> str:
+    words: list[Any] = _streams(work.streams)
+    words += ["--full-refresh"] if work.full_refresh else []
+    words += [] if work.load else ["--no-load"]
+    for name, item in work.config.items:
+        writing.use("ingest_here")
+        if isinstance(item, Literal) and isinstance(item.value, str):
+            words += ["--set", f"{name}={item.value}"]
+        else:
+            writing.use("text")
+            words += ["--set", Raw(f"text({quoted(f'{name}=')}, {python(writing.data(item), -10000)})")]
+    writing.use("ingest_here")
+    return call("ingest_here", [work.source, *words], indent=indent)
+
+
+def _streams(streams: tuple[str, ...]) -> list[Any]:
+    return ["--streams", ",".join(streams)] if streams else []
+
+
+def _call(step: Step, work: Call, writing: Writing, indent: int) -> str:
+    writing.use("call")
+    given = {
+        "headers": writing.data(work.headers),
+        "query": writing.data(work.query),
+        "body": None if work.body is None else writing.data(work.body),
+        "expect": list(work.expect),
+        "seconds": min(step.timeout_seconds or CALL_SECONDS, 1800.0),
+    }
+    return call("call", [work.method, writing.data(work.url)], given, indent=indent)
+
+
+def _container(work: Container, writing: Writing, indent: int) -> str:
+    writing.use("container")
+    options = [] if work.cpu is None else ["--cpus", f"{work.cpu:g}"]
+    options += [] if work.memory is None else ["--memory", f"{work.memory}m"]
+    given = [work.image, writing.data(work.command), writing.data(work.environment), options]
+    return call("container", given, indent=indent)
+
+
+def _job(step: Step, work: Job, writing: Writing, indent: int) -> str:
+    times = {"every": work.poll_seconds, "longest": work.poll_timeout_seconds or LONGEST_POLL_SECONDS}
+    properties = writing.data(work.properties)
+    if work.service in (JobService.GLUE, JobService.ECS) and not work.executor:
+        name = "glue_job" if work.service is JobService.GLUE else "ecs_job"
+        writing.use(name)
+        if work.input is not None:
+            properties = {**properties, "input": writing.data(work.input)}
+        return call(name, [Raw("run"), work.start, properties], times, indent=indent)
+    writing.use("ask")
+    platform = writing.options.platform
+    job = {
+        "name": work.job_name or step.name,
+        "properties": properties,
+        "by_way_of": platform.functions_url + platform.intermediate if platform.intermediate else "",
+        "seconds": work.call_timeout_seconds or min(step.timeout_seconds or CALL_SECONDS, 1800.0),
+    }
+    if work.input is not None:
+        job["input"] = writing.data(work.input)
+    start = function_url(called(work), writing.options)
+    if is_one_call(work):
+        return call("ask", [Raw("run"), "get_id", start, job], indent=indent)
+    status = start if work.executor else function_url(work.status or work.start, writing.options)
+    return call("function_job", [Raw("run"), start, status], {**times, "job": job}, indent=indent)
+
+
+def is_one_call(work: Job) -> bool:
+    """Whether the one call of an executor function is the whole job."""
+    return work.service is JobService.FUNCTION and work.status is None
+
+
+def called(work: Job) -> str:
+    """The function that starts a job: the executor that its author chose for Airflow, else the one it names."""
+    return work.start if is_one_call(work) else work.executor or work.start
+
+
+def function_url(name: str, options: Options) -> str:
+    """Where an executor function is; empty where nobody says."""
+    if "://" in name:
+        return name
+    platform = options.platform
+    return platform.functions_url + name if platform.project and platform.region else ""
