@@ -6,7 +6,9 @@ is done with it. Secrets stand in it by name only.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -70,17 +72,10 @@ class ToFolder(_Document):
 Delivering = Annotated[ToPullRequest | ToCommit | ToBucket | ToFolder, Field(discriminator="to")]
 
 
-class Woven(_Document):
-    """One branch of one repository. `credential` and `webhook_secrets` are names of secrets; two of these may be valid
-    at once, so that one can be exchanged. `repository` is `owner/name`, with all its groups at GitLab.
-    """
+class _Branch(_Document):
+    """What an entry says wherever its repository is."""
 
-    host: Host
-    repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.~-]+(/[A-Za-z0-9_.~-]+)+$")]
     branch: BranchName = "main"
-    api_url: str = ""
-    credential: SecretName
-    webhook_secrets: Annotated[tuple[SecretName, ...], Field(min_length=1, max_length=2)]
     definitions: Annotated[tuple[str, ...], Field(min_length=1)] = ("pipelines/**/*.yml",)
     shared: tuple[str, ...] = ()
     contracts: tuple[str, ...] = ("src/*/contracts/**",)
@@ -91,13 +86,6 @@ class Woven(_Document):
     engine_version: Literal["3", "2"] = "3"
     layout: Annotated[int, Field(ge=1)] = 1
     deliver: Delivering = ToPullRequest(to="pull_request")
-    preview: bool = True
-    status: str = "sluice/pipelines"
-
-    @property
-    def api(self) -> str:
-        """The base URL of the host's API."""
-        return self.api_url or API[self.host]
 
     @property
     def scope(self) -> Scope:
@@ -110,6 +98,31 @@ class Woven(_Document):
         """The branch that only we write; empty where there is none."""
         return self.deliver.branch if isinstance(self.deliver, ToPullRequest) else ""
 
+    @model_validator(mode="after")
+    def _own_branch(self) -> _Branch:
+        if self.ours == self.branch:
+            raise Misconfigured("the branch of the pull request is the one that the definitions are on")
+        return self
+
+
+class Hosted(_Branch):
+    """One branch of one repository at a host. `credential` and `webhook_secrets` are names of secrets; two of these may
+    be valid at once, so that one can be exchanged. `repository` is `owner/name`, with all its groups at GitLab.
+    """
+
+    host: Literal[Host.GITHUB, Host.GITLAB, Host.BITBUCKET]
+    repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.~-]+(/[A-Za-z0-9_.~-]+)+$")]
+    api_url: str = ""
+    credential: SecretName
+    webhook_secrets: Annotated[tuple[SecretName, ...], Field(min_length=1, max_length=2)]
+    preview: bool = True
+    status: str = "sluice/pipelines"
+
+    @property
+    def api(self) -> str:
+        """The base URL of the host's API."""
+        return self.api_url or API[self.host]
+
     @field_validator("api_url")
     @classmethod
     def _is_https(cls, value: str) -> str:
@@ -118,17 +131,57 @@ class Woven(_Document):
             raise ValueError("is no https URL")
         return value.rstrip("/")
 
-    @model_validator(mode="after")
-    def _own_branch(self) -> Woven:
-        if self.ours == self.branch:
-            raise Misconfigured("the branch of the pull request is the one that the definitions are on")
-        return self
+
+class Plain(_Branch):
+    """One branch of a plain git remote: no webhooks, no pull requests; it is asked every `poll` seconds.
+
+    `url` is what `git fetch` takes, or a directory; `repository` is what it is called here. `credential` names a secret
+    that holds a token, or `user:token`; only https needs one. Delivered as a `pull_request`, artifacts are a branch
+    that somebody merges.
+    """
+
+    host: Literal[Host.GIT]
+    repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.~-]+(/[A-Za-z0-9_.~-]+)*$")]
+    url: str
+    credential: Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")] = ""
+    poll: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """Nobody sends deliveries for it."""
+        return ()
+
+    @property
+    def status(self) -> str:
+        """A commit of a plain remote has no statuses."""
+        return ""
+
+    @field_validator("url")
+    @classmethod
+    def _is_remote(cls, value: str) -> str:
+        if not _REMOTE.fullmatch(value):
+            raise ValueError(
+                "is no remote: write https://host/path, ssh://user@host/path, user@host:path, or a directory"
+            )
+        if "://" in value and urlsplit(value).password is not None:
+            raise ValueError("has a password in it: put it into a secret and name that as credential")
+        return value
+
+
+_REMOTE = re.compile(
+    r"(https|ssh|file)://\S+|(http|git)://(127\.0\.0\.1|localhost)[:/]\S+|[\w.-]+@[\w.-]+:[^-\s]\S*|[./]\S*"
+)
+"""No `ext::` or the like, which are commands; what is not encrypted only from this machine."""
+
+Woven = Hosted | Plain
 
 
 class Weaving(_Document):
     """All that is woven here."""
 
-    repositories: Annotated[tuple[Woven, ...], Field(min_length=1)]
+    repositories: Annotated[
+        tuple[Annotated[Hosted | Plain, Field(discriminator="host")], ...], Field(min_length=1)
+    ]
 
     @model_validator(mode="after")
     def _once_each(self) -> Weaving:
@@ -152,4 +205,4 @@ class Weaving(_Document):
             case BranchMoved():
                 return tuple(one for one in known if one.branch == news.branch)
             case PullChanged():
-                return tuple(one for one in known if one.preview)
+                return tuple(one for one in known if isinstance(one, Hosted) and one.preview)

@@ -15,11 +15,12 @@ from shared.common.errors import Misconfigured
 
 
 class Host(StrEnum):
-    """The hosts that are known."""
+    """The hosts that are known; `git` is a remote without an API, which is polled."""
 
     GITHUB = "github"
     GITLAB = "gitlab"
     BITBUCKET = "bitbucket"
+    GIT = "git"
 
 
 class Action(StrEnum):

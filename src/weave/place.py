@@ -8,7 +8,16 @@ from urllib.parse import urlsplit
 
 from shared.common.documents import read_yaml
 from shared.common.errors import Misconfigured
-from shared.gitops.configuration import ToBucket, ToCommit, ToFolder, ToPullRequest, Weaving, Woven
+from shared.gitops.configuration import (
+    Hosted,
+    Plain,
+    ToBucket,
+    ToCommit,
+    ToFolder,
+    ToPullRequest,
+    Weaving,
+    Woven,
+)
 from shared.gitops.delivery_git import Committed, Proposed
 from shared.gitops.delivery_shelf import Shelf, Shelved
 from shared.gitops.lease import Lease
@@ -32,8 +41,27 @@ def weaving(place: Workplace) -> Weaving:
     return read_yaml(text, file=str(file)).parse(Weaving)
 
 
+MIRRORS = Path(".sluice/weave/git")
+"""Where repositories of plain remotes are kept, relative to the current directory."""
+
+
 def repository(place: Workplace, woven: Woven) -> Repository:
-    """The repository behind its host's API."""
+    """The repository behind its host's API, or behind the command `git`."""
+    match woven:
+        case Plain():
+            return _plain(place, woven)
+        case Hosted():
+            return _hosted(place, woven)
+
+
+def _plain(place: Workplace, woven: Plain) -> Repository:
+    from shared.gitops.plain import PlainGit
+
+    token = place.configuration.secrets.get(woven.credential) if woven.credential else ""
+    return PlainGit.mirror(woven.url, MIRRORS, credential=token)
+
+
+def _hosted(place: Workplace, woven: Hosted) -> Repository:
     from shared.gitops.hosts.bitbucket import Bitbucket
     from shared.gitops.hosts.github import GitHub
     from shared.gitops.hosts.gitlab import GitLab
