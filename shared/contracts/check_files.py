@@ -9,16 +9,25 @@ checks:
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
 from shared.common.documents import Document
 from shared.common.errors import Misconfigured, unknown
 from shared.common.places import Key
+from shared.contracts.check_types import misfits
+from shared.contracts.columns import ColumnType
 from shared.contracts.expectation import Expectation
-from shared.contracts.expectations import kinds
+from shared.contracts.expectations import ExpectColumnValuesToBeInTable, kinds
+
+Tables: TypeAlias = Mapping[str, Collection[str] | None]
+"""The columns of other streams, by `source.stream`; None: not known."""
+
+
+ANY = "*"
+"""In place of a stream: the source has streams that nobody knows before they land."""
 
 
 class CheckFile(BaseModel):
@@ -29,9 +38,17 @@ class CheckFile(BaseModel):
     checks: list[Any]
 
 
-def read_check_file(document: Document, *, columns: Collection[str] | None = None) -> tuple[Expectation, ...]:
+Columns: TypeAlias = "Mapping[str, ColumnType] | Collection[str]"
+"""Names of columns, with their types where these are known."""
+
+
+def read_check_file(
+    document: Document, *, columns: Columns | None = None, tables: Tables | None = None
+) -> tuple[Expectation, ...]:
     """The checks of a `checks/<stream>.yml`. Raises `Misconfigured`."""
-    return read_checks(document, document.parse(CheckFile).checks, ("checks",), columns=columns)
+    return read_checks(
+        document, document.parse(CheckFile).checks, ("checks",), columns=columns, tables=tables
+    )
 
 
 def read_checks(
@@ -39,16 +56,20 @@ def read_checks(
     items: Collection[Any],
     path: tuple[Key, ...],
     *,
-    columns: Collection[str] | None = None,
+    columns: Columns | None = None,
+    tables: Tables | None = None,
 ) -> tuple[Expectation, ...]:
     """The checks that stand at `path` of a document.
 
-    `columns` are the fields of the stream's records; None: not known. Raises `Misconfigured` with all mistakes.
+    `columns` are the fields of the stream's records; None: not known. `tables` are those of other streams that
+    are known, as `source.stream`. Raises `Misconfigured` with all mistakes.
     """
     found, wrong, known = list[Expectation](), list[str](), kinds()
     for number, item in enumerate(items):
         try:
-            found.append(_read(document, item, (*path, number), known, columns))
+            check = _read(document, item, (*path, number), known, columns)
+            _answerable(document, check, (*path, number, check.name()), columns, tables or {})
+            found.append(check)
         except Misconfigured as error:
             wrong.append(str(error).replace("\n  ", "; "))
     if wrong:
@@ -61,7 +82,7 @@ def _read(
     item: Any,
     path: tuple[Key, ...],
     known: dict[str, type[Expectation]],
-    columns: Collection[str] | None,
+    columns: Columns | None,
 ) -> Expectation:
     match item:
         case str():
@@ -85,7 +106,7 @@ def _read(
 
 
 def _columns_known(
-    document: Document, check: Expectation, path: tuple[Key, ...], columns: Collection[str] | None
+    document: Document, check: Expectation, path: tuple[Key, ...], columns: Columns | None
 ) -> None:
     if columns is None or check.about_columns:
         return
@@ -93,6 +114,35 @@ def _columns_known(
         if column not in columns:
             error = unknown("column", column, columns)
             raise document.error(f"{check.name()}: {error.message}", *path, hint=error.hint)
+
+
+def _answerable(
+    document: Document,
+    check: Expectation,
+    path: tuple[Key, ...],
+    columns: Columns | None,
+    tables: Tables,
+) -> None:
+    """Raises `Misconfigured` where no rows could answer the check, by the types that the contract tells."""
+    types = columns if isinstance(columns, Mapping) else {}
+    wrong = [(argument, f"{check.name()}: {argument}: {why}", "") for argument, why in misfits(check, types)]
+    if isinstance(check, ExpectColumnValuesToBeInTable):
+        wrong += _foreign(check, tables)
+    for argument, text, hint in wrong[:1]:
+        raise document.error(text, *path, argument, hint=hint)
+
+
+def _foreign(check: ExpectColumnValuesToBeInTable, tables: Tables) -> list[tuple[str, str, str]]:
+    source, _, stream = check.to.partition(".")
+    own = {name.partition(".")[2]: fields for name, fields in tables.items() if name.startswith(f"{source}.")}
+    if own and not own.keys() & {stream, ANY}:
+        error = unknown("stream", stream, own)
+        return [("to", f"{check.name()}: {error.message} of {source}", error.hint)]
+    fields = own.get(stream)
+    if fields is None or check.field in fields or check.field.startswith("_sluice"):
+        return []
+    error = unknown("column", check.field, fields)
+    return [("field", f"{check.name()}: {error.message} of {check.to}", error.hint)]
 
 
 def _below(document: Document, path: tuple[Key, ...]) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +24,7 @@ from shared.ingestion.spec import SourceSpec, Stream
 from shared.ingestion.sql_spec import SqlSpec
 
 if TYPE_CHECKING:
+    from shared.contracts.columns import ColumnType
     from shared.contracts.expectation import Expectation
 
 CHECKS = "checks"
@@ -184,19 +185,31 @@ def _checks(source: Source, file: Path, document: Document) -> dict[str, tuple[E
     strangers = [name for name in files if name not in spec.streams] if not spec.reports else []
     if strangers:
         raise unknown("stream", strangers[0], spec.streams, file=files[strangers[0]])
-    found: dict[str, tuple[Expectation, ...]] = {}
-    for name in dict.fromkeys([*(n for n, s in spec.streams.items() if s.checks), *files]):
-        from shared.contracts.check_files import read_check_file, read_checks
+    checked = dict.fromkeys([*(n for n, s in spec.streams.items() if s.checks), *files])
+    if not checked:
+        return {}
+    from shared.contracts.check_files import ANY, read_check_file, read_checks
 
-        columns = source.columns(name) if name in spec.streams else None
-        known = None if columns is None else [column.name for column in columns]
+    found: dict[str, tuple[Expectation, ...]] = {}
+    tables: dict[str, Collection[str] | None] = {
+        f"{spec.source}.{name}": _columns_with_types(source, name) for name in spec.streams
+    }
+    if spec.reports:  # they make streams of their own, whose names nobody knows here
+        tables[f"{spec.source}.{ANY}"] = None
+    for name in checked:
+        known = _columns_with_types(source, name)
         inline = spec.streams[name].checks if name in spec.streams else ()
-        checks = read_checks(document, inline, ("streams", name, CHECKS), columns=known)
+        checks = read_checks(document, inline, ("streams", name, CHECKS), columns=known, tables=tables)
         if name in files:
             text = files[name].read_bytes()
-            checks += read_check_file(read_yaml(text, file=str(files[name])), columns=known)
+            checks += read_check_file(read_yaml(text, file=str(files[name])), columns=known, tables=tables)
         found[name] = checks
     return found
+
+
+def _columns_with_types(source: Source, name: str) -> dict[str, ColumnType] | None:
+    columns = source.columns(name) if name in source.spec.streams else None
+    return None if columns is None else {column.name: column.type for column in columns}
 
 
 def _hooks(spec: SourceSpec, file: Path, document: Document) -> dict[str, Callable[..., Any]]:
