@@ -19,14 +19,14 @@ def _refused(why: str) -> Support:
     return Support(Level.REFUSED, why)
 
 
-_OWN = "the function {app}-step, or the command line on the worker"
+_OWN = "the function `<app>-step`, or `sluice pipeline step` on the worker"
 
 FEATURES: Mapping[Feature, Support] = {
     Feature.INGESTION: _by(
-        "the functions {app}-ingest until it is done and {app}-load, or `sluice run` on the worker"
+        "`<app>-<source>-ingest` until it is done, then `<app>-load`; or `sluice pipeline step` on the worker"
     ),
     Feature.INGESTION_REFS: _by(_OWN),
-    Feature.LOAD: _by("the function {app}-load until it is done, or `sluice load` on the worker"),
+    Feature.LOAD: _by("`<app>-load` until nothing is left, or `sluice pipeline step` on the worker"),
     Feature.TRANSFORMATION: _by(_OWN),
     Feature.CHECK: _by(_OWN),
     Feature.CALL: _by("requests, on the worker"),

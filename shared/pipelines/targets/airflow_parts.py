@@ -307,7 +307,7 @@ def ingest(run: Run, app: str, order: dict[str, Any], *, load: bool) -> Any:
     known = run.state or {"event": order}
     if "answer" in known:
         return load_landed(run, app, order["source"], list(known["answer"]["streams"]))
-    answer = invoke(f"{app}-ingest", known["event"])
+    answer = invoke(f"{app}-{order['source']}-ingest", known["event"])
     if not answer["done"]:
         return Again(answer.get("retry_after") or 0, {"event": answer})
     answer["rows"] = sum(one["rows"] for one in answer["streams"].values())
@@ -332,52 +332,31 @@ def load_landed(run: Run, app: str, source: str, streams: list[str]) -> Any:
     return {"source": source, "rows": rows, "streams": loads}
 '''
 
+_DOCUMENT = '''
+def document(run: Run, step: dict[str, Any], params: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
+    """A step with all that it refers to, for the product to do: `sluice pipeline step` says what is in it."""
+    facts = {"id": run.id, "date": run.date, "time": run.time}
+    found = {"step": step, "pipeline": run.pipeline, "run": facts, "params": params, "outputs": outputs}
+    return found if run.item is None else {**found, "item": run.item}
+'''
+
 _DEFINED = '''
-def defined(run: Run, app: str, what: dict[str, Any], values: dict[str, Any]) -> Any:
-    """Does one step of a definition in the product's own function; `values` are what its references stand for."""
-    return invoke(f"{app}-step", {"step": what, "parameters": values})
-'''
-
-_SLUICE = '''
-def sluice(*words: str) -> dict[str, Any]:
-    """Runs the command line where this worker is: SLUICE_COMMAND (`sluice`) in the folder SLUICE_HOME."""
-    command = [*shlex.split(os.environ.get("SLUICE_COMMAND", "sluice")), *words]
-    home = os.environ.get("SLUICE_HOME")
-    done = subprocess.run(command, cwd=home, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    lines = done.stdout.splitlines()
-    if done.returncode != 0 or not lines:
-        raise RuntimeError(f"sluice {words[0]} ended with exit code {done.returncode}")
-    return json.loads(lines[-1])
-'''
-
-_INGEST_HERE = '''
-def ingest_here(source: str, *options: str) -> Any:
-    """Lands what is new and loads it, with the command line."""
-    answer = sluice("run", "--json", *options, "--", source)
-    if answer["stopped"]:
-        raise RuntimeError("it was stopped before its end")
-    loaded = sum(one.get("rows", 0) for one in answer["loads"].values())
-    return {"source": source, "done": True, **answer} | ({} if "--no-load" in options else {"loaded": loaded})
-'''
-
-_LOAD_HERE = '''
-def load_here(source: str, *options: str) -> Any:
-    """Loads what has landed, with the command line."""
-    loads = sluice("load", "--json", *options, "--", source)["loads"]
-    found = {name: {"rows": one.get("rows", 0)} for name, one in loads.items()}
-    return {"source": source, "rows": sum(one["rows"] for one in found.values()), "streams": found}
+def do(run: Run, app: str, step: dict[str, Any], params: dict[str, Any], outputs: dict[str, Any]) -> Any:
+    """Does a step by the product's own function."""
+    return invoke(f"{app}-step", document(run, step, params, outputs))
 '''
 
 _DEFINED_HERE = '''
-def defined_here(what: dict[str, Any], values: dict[str, Any]) -> Any:
-    """Does one step of a definition with the command line; `values` are what its references stand for."""
-    pipeline = {"name": f"{PIPELINE[:60]}.step", "parameters": values, "steps": [what]}
-    with tempfile.TemporaryDirectory(prefix="sluice-") as folder:
-        file = f"{folder}/step.yaml"
-        with open(file, "w", encoding="utf-8") as writer:
-            json.dump({"pipeline": pipeline}, writer)
-        answer = sluice("pipeline", "run", "--json", "--state", f"{folder}/state.json", file)
-        return answer["steps"][what["name"]]["output"]
+def do_here(run: Run, step: dict[str, Any], params: dict[str, Any], outputs: dict[str, Any]) -> Any:
+    """Does a step by the command line on this worker: SLUICE_COMMAND (`sluice`) in the folder SLUICE_HOME."""
+    command = [*shlex.split(os.environ.get("SLUICE_COMMAND", "sluice")), "pipeline", "step", "-"]
+    given = json.dumps(document(run, step, params, outputs))
+    done = subprocess.run(
+        command, cwd=os.environ.get("SLUICE_HOME"), input=given, stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"the step ended with exit code {done.returncode}; why is in the log")
+    return json.loads(done.stdout.splitlines()[-1])["output"]
 '''
 
 _CALL = '''
@@ -488,7 +467,7 @@ def glue_job(run: Run, name: str, arguments: dict[str, Any], every: float, longe
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
     glue = AwsBaseHook(aws_conn_id="aws_default", client_type="glue").conn
-    given = {f"--{key}": text(value) for key, value in arguments.items()}
+    given = {name: text(value) for name, value in arguments.items()}
     states = {"STARTING": "RUNNING", "STOPPING": "RUNNING", "WAITING": "PENDING"}
 
     def state_of(job: str) -> str:
@@ -499,15 +478,23 @@ def glue_job(run: Run, name: str, arguments: dict[str, Any], every: float, longe
 '''
 
 _ECS = '''
+def small(data: Any) -> Any:
+    """Names as boto3 has them: with a small letter first."""
+    if isinstance(data, dict):
+        return {f"{name[:1].lower()}{name[1:]}": small(value) for name, value in data.items()}
+    return [small(item) for item in data] if isinstance(data, list) else data
+
+
 def ecs_job(run: Run, definition: str, settings: dict[str, Any], every: float, longest: float) -> Any:
     """A task of ECS; it has failed when one of its containers has."""
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
     ecs = AwsBaseHook(aws_conn_id="aws_default", client_type="ecs").conn
-    cluster = settings.get("cluster", "default")
+    given = small(settings)
+    cluster = given["cluster"]
 
     def start() -> str:
-        answer = ecs.run_task(taskDefinition=definition, **settings)
+        answer = ecs.run_task(taskDefinition=definition, **given)
         if not answer["tasks"]:
             raise RuntimeError(f"the task was not started: {answer['failures']}")
         return answer["tasks"][0]["taskArn"]
@@ -642,11 +629,11 @@ PARTS: dict[str, Part] = {
     "invoke": Part(_INVOKE, (), ("import json",)),
     "load_landed": Part(_LOAD, ("invoke", "step")),
     "ingest": Part(_INGEST, ("invoke", "step", "load_landed")),
-    "defined": Part(_DEFINED, ("invoke",)),
-    "sluice": Part(_SLUICE, (), ("import json", "import os", "import shlex", "import subprocess")),
-    "ingest_here": Part(_INGEST_HERE, ("sluice",)),
-    "load_here": Part(_LOAD_HERE, ("sluice",)),
-    "defined_here": Part(_DEFINED_HERE, ("sluice",), ("import json", "import tempfile")),
+    "document": Part(_DOCUMENT, ("run",)),
+    "do": Part(_DEFINED, ("invoke", "document")),
+    "do_here": Part(
+        _DEFINED_HERE, ("document",), ("import json", "import os", "import shlex", "import subprocess")
+    ),
     "call": Part(_CALL, ("text",), ("import json",)),
     "polled": Part(_JOB, ("step",)),
     "ask": Part(_FUNCTION, ("polled",), ("import json",)),

@@ -43,6 +43,8 @@ def _step(step: Step, plan: Plan, options: Options) -> Iterator[tuple[Place, str
                 step.place,
                 f"a job of {service} needs an executor function in Airflow; write `service: function` and name it",
             )
+        case Job(service=JobService.GLUE | JobService.ECS, input=given) if given is not None:
+            yield step.place, "such a job takes no input; put it into its config"
         case Job(service=JobService.FUNCTION) | Job(executor=str()) if not _is_known(step.work, options):
             yield (
                 step.place,

@@ -29,7 +29,7 @@ def quoted(text: str) -> str:
     >>> quoted("it's"), quoted('say "a"'), quoted("a\u202eb")
     ('"it\'s"', '\'say "a"\'', '"a\\u202eb"')
     """
-    found = repr(text)
+    found = repr(str(text))
     plain = found.startswith("'") and '"' not in found and "\\'" not in found
     return f'"{found[1:-1]}"' if plain else found
 

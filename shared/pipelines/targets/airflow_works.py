@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.pipelines.plan import Plan
-from shared.pipelines.step import ForEach, Step
-from shared.pipelines.targets.airflow_text import Raw, call, condition, python, quoted, value
-from shared.pipelines.targets.step_document import step_document
+from shared.pipelines.step import ForEach, Step, work_references
+from shared.pipelines.targets.airflow_text import Raw, call, condition, quoted, value
 from shared.pipelines.targets.target import Options
 from shared.pipelines.values import Literal, MapOf, Reference, Root, Template, Value
 from shared.pipelines.work import (
@@ -27,6 +26,7 @@ from shared.pipelines.work import (
     Transform,
     Wait,
 )
+from shared.pipelines.write import step_document
 
 CALL_SECONDS = 60.0
 
@@ -138,48 +138,25 @@ def _own(step: Step, writing: Writing, indent: int) -> str:
     """Work of this product: by its Lambda functions, or by its command line where the worker is."""
     local, app = writing.options.local, writing.options.app
     match step.work:
-        case Ingest(source=source, streams=streams) if (
-            source and not step.work.inputs and not step.work.outputs
-        ):
-            if local:
-                return _ingest_here(step.work, writing, indent)
-            if not step.work.config.items:
-                writing.use("ingest")
-                order = {"source": source, "streams": list(streams), "full_refresh": step.work.full_refresh}
-                given = {key: item for key, item in order.items() if item}
-                return call("ingest", [Raw("run"), app, given], {"load": step.work.load}, indent=indent)
-        case Load(source, streams, config) if not config.items:
-            if local:
-                writing.use("load_here")
-                return call("load_here", [source, *_streams(streams)], indent=indent)
+        case Ingest(source=source, inputs=(), outputs=(), config=MapOf(())) as work if source and not local:
+            writing.use("ingest")
+            order: dict[str, Any] = {"source": source, "streams": list(work.streams), "full_refresh": work.full_refresh}
+            given = {name: item for name, item in order.items() if item}
+            return call("ingest", [Raw("run"), app, given], {"load": work.load}, indent=indent)
+        case Load(source, streams, MapOf(())) if not local:
             writing.use("load_landed")
             return call("load_landed", [Raw("run"), app, source, list(streams)], indent=indent)
-    document, found = step_document(step)
-    values = {name: Raw(writing.refer(reference)) for name, reference in found.items()}
-    if local:
-        writing.use("defined_here")
-        return call("defined_here", [document, values], indent=indent)
-    writing.use("defined")
-    return call("defined", [app, document, values], indent=indent)
-
-
-def _ingest_here(work: Ingest, writing: Writing, indent: int) -> str:
-    words: list[Any] = _streams(work.streams)
-    words += ["--full-refresh"] if work.full_refresh else []
-    words += [] if work.load else ["--no-load"]
-    for name, item in work.config.items:
-        writing.use("ingest_here")
-        if isinstance(item, Literal) and isinstance(item.value, str):
-            words += ["--set", f"{name}={item.value}"]
-        else:
-            writing.use("text")
-            words += ["--set", Raw(f"text({quoted(f'{name}=')}, {python(writing.data(item), -10000)})")]
-    writing.use("ingest_here")
-    return call("ingest_here", [work.source, *words], indent=indent)
-
-
-def _streams(streams: tuple[str, ...]) -> list[Any]:
-    return ["--streams", ",".join(streams)] if streams else []
+    params: dict[str, Raw] = {}
+    outputs: dict[str, Raw] = {}
+    for reference in work_references(step.work):
+        found = {Root.PARAMETER: params, Root.STEP: outputs}.get(reference.root)
+        if found is not None:
+            found[reference.name] = Raw(writing.refer(Reference(reference.root, reference.name)))
+    given = step_document(step)
+    given.pop("timeout", None)  # the task has it
+    name, more = ("do_here", []) if local else ("do", [app])
+    writing.use(name)
+    return call(name, [Raw("run"), *more, given, params, outputs], indent=indent)
 
 
 def _call(step: Step, work: Call, writing: Writing, indent: int) -> str:
@@ -208,8 +185,8 @@ def _job(step: Step, work: Job, writing: Writing, indent: int) -> str:
     if work.service in (JobService.GLUE, JobService.ECS) and not work.executor:
         name = "glue_job" if work.service is JobService.GLUE else "ecs_job"
         writing.use(name)
-        if work.input is not None:
-            properties = {**properties, "input": writing.data(work.input)}
+        if work.service is JobService.ECS:
+            properties = {"Cluster": writing.plan.resources.compute_cluster or "default", **properties}
         return call(name, [Raw("run"), work.start, properties], times, indent=indent)
     writing.use("ask")
     platform = writing.options.platform
