@@ -37,6 +37,7 @@ COMMANDS = {
     "lint": "src.cli.pipeline:lint",
     "graph": "src.cli.pipeline:graph",
     "pipeline": "src.cli.pipeline:pipeline",
+    "plan": "src.cli.plan:plan",
     "new": "src.cli.new:new",
     "invoke": "src.cli.invoke:invoke",
     "deploy": "src.cli.deploy:deploy",
