@@ -21,8 +21,8 @@ class Manager(Protocol):
 class LayeredSecrets:
     """Secrets by name out of the environment, `.env` and Secrets Manager (a `ports.Secrets`).
 
-    `learn` is told every value before it is handed out, so that logs and errors can mask it. `without` says why there
-    is no `manager`.
+    `learn` is told every hidden value before it is handed out, so that logs and errors can mask it. `without` says
+    why there is no `manager`.
     """
 
     def __init__(
@@ -40,14 +40,15 @@ class LayeredSecrets:
         self._without = without
         self._learn = learn
 
-    def get(self, name: str) -> str:
+    def get(self, name: str, *, hidden: bool = True) -> str:
         """The value. Raises `Misconfigured` naming the places that were searched, and what the manager raises."""
         value = self._environ.get(name) or self._dotenv.get(name)
         managed = self._manager.values() if self._manager and not value else {}
         value = value or managed.get(name)
         if not value:
             raise self._missing(name, managed)
-        self._learn(value)
+        if hidden:
+            self._learn(value)
         return value
 
     def refresh(self) -> bool:

@@ -39,7 +39,7 @@ class Canaries:
         self._names = known.keys()
         self.redactor = Redactor(known.values())
 
-    def get(self, name: str) -> str:
+    def get(self, name: str, *, hidden: bool = True) -> str:
         if name in self._names:
             return self._known.get(name)
         value = f"canary-{name}-Zq8vX2mK7"

@@ -67,7 +67,7 @@ class ManagedSecrets:
                     self._expires = self._clock.monotonic() + STALE_GRACE
             return self._values or {}
 
-    def get(self, name: str) -> str:
+    def get(self, name: str, *, hidden: bool = True) -> str:
         """The secret called `name`. Raises `Misconfigured` when the JSON has no such name, and as `values` does."""
         values = self.values()
         if name not in values:

@@ -79,7 +79,7 @@ class DictSecrets:
         self._values = values
         self._later = list(later)
 
-    def get(self, name: str) -> str:
+    def get(self, name: str, *, hidden: bool = True) -> str:
         if name not in self._values:
             raise unknown("secret", name, self._values, searched="a dict")
         return self._values[name]

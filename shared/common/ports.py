@@ -84,8 +84,11 @@ class ObjectStore(Protocol):
 class Secrets(Protocol):
     """Named secrets (API keys, tokens)."""
 
-    def get(self, name: str) -> str:
-        """The secret's value. Raises `Misconfigured` naming the places that were searched."""
+    def get(self, name: str, *, hidden: bool = True) -> str:
+        """The secret's value. Raises `Misconfigured` naming the places that were searched.
+
+        Not `hidden` is what is kept beside secrets and is none, such as the user name of a database: it may be shown.
+        """
 
     def refresh(self) -> bool:
         """Fetch anew after a 401; True when something may have changed. At most once per time to live."""

@@ -24,6 +24,17 @@ or as a header. Anywhere else they would turn every text into masks; and what ha
 mostly a stand-in (the password `X` of an API that takes its key for the user name), so it is not refused either.
 """
 
+COMMON = frozenset(
+    """
+    admin changeme changeit data default demo duckdb example guest hello local localhost main mariadb master mysql none
+    null password passwd postgres postgresql public root sluice snowflake source test tester testing token user
+    username value warehouse
+    """.split()
+)
+"""Values that everybody knows guard nothing either, and stand in paths and sentences: they are masked where
+they are a whole value behind `=`, in quotes behind `:`, behind the name of a scheme, or as a header.
+"""
+
 _TELLTALE = (
     *(
         "token",
@@ -65,9 +76,9 @@ _FIELD = re.compile(
     r"(?P<value>\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?|(?:(?:Bearer|Basic|Token|Digest)\s+)?[^\s,;\"'}\]]+)",
     re.IGNORECASE,
 )
-_WHOLE = (
-    r"(?P<before>(?:[=:]\s*|\b(?:Bearer|Basic|Token)\s+)[\"']?)(?-i:{})(?=[&\s\"'<>#;,)}}\]]|\.?(?:\s|$))"
-)
+_BEFORE_SHORT = r"(?:[=:]\s*|\b(?:Bearer|Basic|Token)\s+)[\"']?"
+_BEFORE_COMMON = r"(?:=\s*[\"']?|:\s*[\"']|\b(?:Bearer|Basic|Token)\s+[\"']?)"
+_WHOLE = r"(?P<before>{before})(?-i:{values})(?=[&\s\"'<>#;,)}}\]]|\.?(?:\s|$))"
 _SCHEME = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=\-]{8,}", re.IGNORECASE)
 _SHAPES = re.compile(
     r"\beyJ[A-Za-z0-9_\-]{5,}\.[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]*)?"  # JSON Web Token
@@ -95,23 +106,27 @@ class Redactor:
         self._known: frozenset[str] = frozenset()
         self._pattern: re.Pattern[str] | None = None
         self._short: frozenset[str] = frozenset()
-        self._whole: re.Pattern[str] | None = None
+        self._whole: list[re.Pattern[str]] = []
         self.learn(*values)
 
     def __repr__(self) -> str:
         return f"Redactor({len(self._known) + len(self._short)} values)"
 
     def learn(self, *values: str) -> None:
-        """Mask these values from now on, also percent-encoded, as base64 and inside JSON text. See `SHORTEST`."""
-        self._learn_short({v for v in values if 0 < len(v) < SHORTEST and v.strip()})
-        fresh = {v for v in values if v and len(v) >= SHORTEST} - self._known
+        """Mask these values from now on, also percent-encoded, as base64 and inside JSON text.
+
+        See `SHORTEST` and `COMMON` for those that are masked in some places only.
+        """
+        given = {v for v in values if v}
+        slight = {v for v in given if len(v) < SHORTEST or _is_common(v)}
+        self._learn_short({v for v in slight if v.strip()})
+        fresh = given - slight - self._known
         if not fresh:
             return
         with self._lock:
             self._known |= fresh
             spellings = {s for value in self._known for s in _spellings(value) if len(s) >= SHORTEST}
-            longest_first = sorted(spellings, key=lambda s: (-len(s), s))
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            self._pattern = re.compile("|".join(map(re.escape, sorted(spellings, key=_longest_first))))
 
     def _learn_short(self, values: set[str]) -> None:
         if not values - self._short:
@@ -121,8 +136,12 @@ class Redactor:
             spellings = {
                 s for value in self._short for s in (json.dumps(value)[1:-1], quote(value, safe=""), value)
             }
-            longest_first = sorted(spellings, key=lambda s: (-len(s), s))
-            self._whole = re.compile(_WHOLE.format("|".join(map(re.escape, longest_first))), re.IGNORECASE)
+            patterns = [
+                _WHOLE.format(before=before, values="|".join(map(re.escape, chosen)))
+                for before, common in ((_BEFORE_SHORT, False), (_BEFORE_COMMON, True))
+                if (chosen := sorted((s for s in spellings if _is_common(s) == common), key=_longest_first))
+            ]
+            self._whole = [re.compile(pattern, re.IGNORECASE) for pattern in patterns]
 
     def reveals(self, text: str) -> bool:
         """Whether a known value occurs in the text in any spelling. Too short ones prove nothing and do not count."""
@@ -132,8 +151,8 @@ class Redactor:
         """The text with all that is or looks secret masked."""
         if self._pattern is not None:
             text = self._pattern.sub(MASK, text)
-        if self._whole is not None:
-            text = self._whole.sub(rf"\g<before>{MASK}", text)
+        for whole in self._whole:
+            text = whole.sub(rf"\g<before>{MASK}", text)
         text = _SHAPES.sub(MASK, text)
         text = _USERINFO.sub(f"{MASK}@", text)
         text = _PARAMETER.sub(_masked_value, text)
@@ -150,6 +169,14 @@ class Redactor:
             name: MASK if looks_secret(name) or value.strip() in self._short else self.text(value)
             for name, value in headers.items()
         }
+
+
+def _is_common(value: str) -> bool:
+    return value.strip().lower() in COMMON
+
+
+def _longest_first(text: str) -> tuple[int, str]:
+    return -len(text), text
 
 
 def _masked_value(found: re.Match[str]) -> str:

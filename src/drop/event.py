@@ -12,7 +12,8 @@ from urllib.parse import unquote_plus
 from shared.common.errors import Misconfigured
 
 _KEY = re.compile(r"drop/(?P<table>[A-Za-z][A-Za-z0-9_-]{0,63})/(?P<name>[^/]+)")
-_HINT = 'send an event of S3, or {"bucket": "acme-data", "key": "drop/orders/today.jsonl"}'
+_HINT = "send an event of S3, or an object with bucket (acme-data) and key (drop/orders/today.jsonl)"
+"""Not as JSON: what stands behind `"key":` is masked wherever it is told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,13 @@ def test_every_value_is_learned_before_it_is_handed_out() -> None:
     assert learned == ["one"]
 
 
+def test_what_is_no_secret_is_not_learned() -> None:
+    learned: list[str] = []
+    secrets = LayeredSecrets({"USER": "reader"}, {}, learn=learned.append)
+
+    assert ("reader", []) == (secrets.get("USER", hidden=False), learned)
+
+
 def test_refresh_takes_a_rotated_secret() -> None:
     secrets = LayeredSecrets({}, {}, manager=FakeManager({"A": "old"}, later={"A": "new"}))
 

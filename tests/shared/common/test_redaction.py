@@ -10,9 +10,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from shared.common.redaction import MASK, SHORTEST, Redactor, looks_secret
+from shared.common.redaction import COMMON, MASK, SHORTEST, Redactor, looks_secret
 
-secrets = st.text(min_size=SHORTEST, max_size=40).filter(lambda s: s not in MASK * 20 and s.strip())
+secrets = st.text(min_size=SHORTEST, max_size=40).filter(
+    lambda s: s not in MASK * 20 and s.strip() and s.strip().lower() not in COMMON
+)
 secret_names = st.sampled_from(
     "api_key apikey token access_token X-Amz-Signature X-Amz-Security-Token sig password client_secret Signature key "
     "%74oken auth[token] X-Goog-Credential".split()
@@ -156,6 +158,23 @@ def test_values_too_short_to_search_for_are_masked_where_they_are_a_whole_value(
     assert expected == redactor.text(text)
     assert not redactor.reveals(text)
     assert {"X-K": MASK, "X-L": "X70"} == redactor.headers({"X-K": "X7", "X-L": "X70"})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("run again: sluice run pgs, into /home/.sluice/warehouse.duckdb",) * 2,
+        ("https://api.test/x?pw=sluice&a=1", "https://api.test/x?pw=***&a=1"),
+        ('{"said": "sluice"} Basic sluice', '{"said": "***"} Basic ***'),
+        ("mysql://sluice:sluice@db/shop", "mysql://***@db/shop"),
+    ],
+)
+def test_a_word_that_everybody_knows_is_masked_where_it_is_a_value(text: str, expected: str) -> None:
+    """A password that is the name of the program would else make masks of its paths and commands."""
+    redactor = Redactor(["sluice"])
+
+    assert expected == redactor.text(text)
+    assert not redactor.reveals(text)
 
 
 def test_a_redactor_shows_nothing() -> None:

@@ -166,6 +166,13 @@ def test_of_several_files_each_lands_or_is_told(place: Place) -> None:
     assert 2 == place.rows()
 
 
+def test_what_an_event_should_be_is_told_without_a_mask(place: Place) -> None:
+    """`key` is a word for secrets, too, so the example is no JSON."""
+    said = place.invoke({"what": 1})
+
+    assert "key (drop/orders/today.jsonl)" in Redactor().text(str(said.error))
+
+
 def test_importing_the_app_loads_nothing_heavy() -> None:
     """A cold start pays for what it uses."""
     code = "import sys, src.drop.app; print(*sorted({m.partition('.')[0] for m in sys.modules}))"
