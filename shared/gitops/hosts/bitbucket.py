@@ -13,10 +13,12 @@ from urllib.parse import quote
 
 import msgspec
 
-from shared.common.errors import Refused, Superseded
+from shared.common.errors import Misconfigured, Refused, Superseded, Transient
+from shared.gitops.patch import contents
+from shared.gitops.remark import keep
 from shared.gitops.repository import ChangeKind, FileChange, Files, Pull, Verdict
 from shared.rest.client import Client
-from shared.rest.message import Request
+from shared.rest.message import Request, Response
 
 _STATES = {
     Verdict.PENDING: "INPROGRESS",
@@ -24,6 +26,12 @@ _STATES = {
     Verdict.FAILURE: "FAILED",
     Verdict.ERROR: "STOPPED",
 }
+FEW = 3
+"""Files that are read one by one; more of them are looked for in the diff with the commit compared with before."""
+
+WHOLE = "100000"
+"""Lines around a change that a diff is asked for: all of the file."""
+
 _KINDS = {"added": ChangeKind.ADDED, "removed": ChangeKind.REMOVED}
 
 
@@ -33,14 +41,18 @@ class Bitbucket:
     def __init__(self, client: Client, repository: str) -> None:
         self._client = client
         self._repository = repository
+        self._compared: dict[str, str] = {}
 
     def head(self, branch: str) -> str | None:
         try:
             return str(self._get(f"refs/branches/{quote(branch, safe='')}")["target"]["hash"])
         except Refused as error:
-            if error.status == 404:
-                return None
-            raise
+            if error.status != 404:
+                raise
+            self._get(
+                ""
+            )  # Raises where not the branch is missing, but the repository or the right to see it.
+            return None
 
     def changes(self, old: str, new: str) -> Sequence[FileChange] | None:
         try:
@@ -50,6 +62,7 @@ class Bitbucket:
             if error.status == 404:
                 return None
             raise
+        self._compared[new] = old
         return sorted(_changes(found))
 
     def files(self, sha: str) -> Mapping[str, str]:
@@ -58,30 +71,26 @@ class Bitbucket:
         return {one["path"]: f"{sha}:{one['path']}" for one in found if one["type"] == "commit_file"}
 
     def read(self, paths: Iterable[str], sha: str) -> Mapping[str, bytes]:
-        found: dict[str, bytes] = {}
-        for path in dict.fromkeys(paths):
-            try:
-                found[path] = self._client.send(self._request(f"src/{sha}/{quote(path)}")).body
-            except Refused as error:
-                if error.status != 404:
-                    raise
+        """Bitbucket gives files one by one. What changed since a commit that was compared before, one diff gives."""
+        wanted = list(dict.fromkeys(paths))
+        found = self._from_diff(wanted, sha) if len(wanted) > FEW and sha in self._compared else {}
+        for path in wanted:
+            if path not in found:
+                found |= self._read_one(path, sha)
         return found
 
     def commit(self, branch: str, files: Files, *, parent: str, message: str) -> str:
         try:
-            self._write(branch, files, parent=parent, message=message)
+            return self._write(branch, files, parent=parent, message=message)
         except Refused as error:
             if error.status != 409:
                 raise
             raise Superseded(
                 "the branch has moved meanwhile", repository=self._repository, branch=branch
             ) from error
-        return self.head(branch) or ""
 
     def propose(self, branch: str, files: Files, *, base: str, parent: str, title: str, body: str) -> str:
-        # A commit goes on top of a branch that is there; ours begins anew.
-        self._drop_branch(branch)
-        self._write(branch, files, parent=parent, message=title)
+        self._begin(branch, files, parent=parent, message=title)
         said = {
             "title": title,
             "description": body,
@@ -108,16 +117,16 @@ class Bitbucket:
                 raise KeyError(number) from None
             raise
         source, target = found["source"], found["destination"]
-        # The repository of a source is null when the fork is gone.
+        # The repository of a source is null when the fork is gone, its commit when the branch is.
         fork = (source.get("repository") or {}).get("full_name") != target["repository"]["full_name"]
+        head_sha = self._whole((source.get("commit") or {}).get("hash") or "")
         return Pull(
             number=number,
             title=found["title"],
             base=target["branch"]["name"],
-            base_sha=self.head(target["branch"]["name"]) or target["commit"]["hash"],
+            base_sha=self.head(target["branch"]["name"]) or self._whole(target["commit"]["hash"]),
             head=source["branch"]["name"],
-            # Pull requests show shortened names of commits.
-            head_sha=str(self._get(f"commit/{source['commit']['hash']}")["hash"]),
+            head_sha=head_sha,
             fork=fork,
             open=found["state"] == "OPEN",
             url=found["links"]["html"]["href"],
@@ -133,18 +142,17 @@ class Bitbucket:
 
     def comment(self, number: int, marker: str, bodies: Sequence[str]) -> None:
         path = f"pullrequests/{number}/comments"
-        found = [one for one in self._pages(path, pagelen="100") if not one.get("deleted")]
         # Bitbucket shows HTML comments as text, so the marker is a link definition: shown nowhere.
-        sign = f"[//]: # ({marker})"
-        ours = [one for one in found if sign in one["content"]["raw"]]
-        for place, text in enumerate(bodies):
-            said = {"content": {"raw": f"{sign}\n\n{text}"}}
-            if place >= len(ours):
-                self._send("POST", path, said)
-            elif ours[place]["content"]["raw"] != said["content"]["raw"]:
-                self._send("PUT", f"{path}/{ours[place]['id']}", said)
-        for one in ours[len(bodies) :]:
-            self._client.send(replace(self._request(f"{path}/{one['id']}"), method="DELETE"))
+        sign = f"[//]: # ({marker})\n\n"
+        there = [one for one in self._pages(path, pagelen="100") if not one.get("deleted")]
+        found = [(str(one["id"]), str(one["content"]["raw"])) for one in there]
+        keep(
+            [(name, text) for name, text in found if text.startswith(sign)],
+            [sign + text for text in bodies],
+            post=lambda text: self._send("POST", path, {"content": {"raw": text}}),
+            edit=lambda name, text: self._send("PUT", f"{path}/{name}", {"content": {"raw": text}}),
+            delete=lambda name: self._client.send(replace(self._request(f"{path}/{name}"), method="DELETE")),
+        )
 
     def status(self, sha: str, verdict: Verdict, *, context: str, description: str, url: str = "") -> None:
         said = {
@@ -159,13 +167,29 @@ class Bitbucket:
 
     # Writing
 
-    def _write(self, branch: str, files: Files, *, parent: str, message: str) -> None:
+    def _write(self, branch: str, files: Files, *, parent: str, message: str) -> str:
         """A commit with these files on a branch: one that is there must point to `parent` (else 409)."""
         form = [("message", message), ("branch", branch), ("parents", parent)]
         for path, content in sorted(files.items()):
             # A path under `files` without content is deleted; a leading slash keeps it from being taken for a field.
-            form.append(("files", f"/{path}") if content is None else (f"/{path}", content.decode()))
-        self._client.send(replace(self._request("src"), method="POST", form=tuple(form)))
+            form.append(("files", f"/{path}") if content is None else (f"/{path}", _text(path, content)))
+        answer = self._client.send(replace(self._request("src"), method="POST", form=tuple(form)))
+        named = answer.headers.get("location", "").rstrip("/").rpartition("/")[2]
+        return named if len(named) == 40 else self.head(branch) or ""
+
+    def _begin(self, branch: str, files: Files, *, parent: str, message: str) -> None:
+        """A commit on a branch of ours that begins anew: on one that is there it would go on top."""
+        for _ in range(3):
+            try:
+                self._write(branch, files, parent=parent, message=message)
+                return
+            except Refused as error:
+                if error.status != 409:
+                    raise
+            self._drop_branch(branch)
+        raise Transient(
+            "somebody else makes our branch again and again", repository=self._repository, branch=branch
+        )
 
     def _drop_branch(self, branch: str) -> bool:
         """Whether there was one."""
@@ -182,10 +206,42 @@ class Bitbucket:
         query = f'source.branch.name = "{branch}" AND state = "OPEN"'
         return next(self._pages("pullrequests", q=query), None)
 
+    # Reading
+
+    def _read_one(self, path: str, sha: str) -> dict[str, bytes]:
+        try:
+            answer = self._client.send(self._request(f"src/{sha}/{quote(path)}"))
+        except Refused as error:
+            if error.status != 404:
+                raise
+            return {}
+        return {} if _is_listing(answer) else {path: answer.body}
+
+    def _from_diff(self, paths: Iterable[str], sha: str) -> dict[str, bytes]:
+        spec = f"diff/{sha}..{self._compared[sha]}"
+        asked = self._request(spec, topic="false", context=WHOLE, renames="false", binary="false")
+        try:
+            found = contents(self._client.send(asked).body)
+        except (Refused, Transient):
+            return {}  # It was too much at once; one by one they can be had.
+        return {path: found[path] for path in paths if path in found}
+
+    def _whole(self, name: str) -> str:
+        """The whole name of a commit that a pull request shows shortened; empty where it is not in this repository."""
+        if not name:
+            return ""
+        try:
+            return str(self._get(f"commit/{name}")["hash"])
+        except Refused as error:
+            if error.status != 404:
+                raise
+            return ""
+
     # Requests
 
     def _request(self, path: str, **params: str) -> Request:
-        request = self._client.request(f"repositories/{self._repository}/{path}")
+        place = f"repositories/{self._repository}" + (f"/{path}" if path else "")
+        request = self._client.request(place)
         return replace(request, params=tuple(params.items()))
 
     def _get(self, path: str, **params: str) -> Any:
@@ -214,3 +270,22 @@ def _changes(found: Iterable[Mapping[str, Any]]) -> Iterator[FileChange]:
         else:
             kind = _KINDS.get(one["status"], ChangeKind.MODIFIED)
             yield FileChange((new or old)["path"], kind)
+
+
+def _text(path: str, content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise Misconfigured(f"{path} is no text, and only text can be committed to Bitbucket") from None
+
+
+def _is_listing(answer: Response) -> bool:
+    """Whether this is what Bitbucket says of a folder, and no file."""
+    if not answer.headers.get("content-type", "").startswith("application/json"):
+        return False
+    try:
+        found = msgspec.json.decode(answer.body)
+        kinds = {one["type"] for one in found["values"]}
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return False
+    return "pagelen" in found and kinds <= {"commit_file", "commit_directory"}

@@ -7,6 +7,7 @@ and write, of the one repository.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import msgspec
 
 from shared.common.errors import Refused, Superseded, Transient
+from shared.gitops.remark import keep
 from shared.gitops.repository import ChangeKind, FileChange, Files, Pull, Verdict, between
 from shared.rest.client import Client
 from shared.rest.links import parse_links
@@ -46,10 +48,14 @@ class GitHub:
         try:
             found = self._get(f"branches/{quote(branch, safe='')}")
         except Refused as error:
-            if error.status == 404:
-                return None
-            raise
-        return self._seen(found["commit"])
+            if error.status != 404:
+                raise
+            self._get(
+                ""
+            )  # Raises where not the branch is missing, but the repository or the right to see it.
+            return None
+        # A branch that was renamed is redirected to.
+        return self._seen(found["commit"]) if found["name"] == branch else None
 
     def changes(self, old: str, new: str) -> Sequence[FileChange] | None:
         try:
@@ -81,11 +87,18 @@ class GitHub:
         try:
             self._send("PATCH", f"git/refs/heads/{quote(branch)}", {"sha": sha, "force": False})
         except Refused as error:
-            if error.status != 422 or self.head(branch) == sha:
+            if error.status != 422:
                 raise
-            raise Superseded(
-                "the branch has moved meanwhile", repository=self._repository, branch=branch
-            ) from error
+            now = self.head(branch)
+            if now == parent and "fast forward" in error.message:
+                # GitHub says so at times though it is one: https://github.com/rust-lang/homu/issues/75
+                raise Transient(error.message, repository=self._repository, branch=branch) from error
+            if now == parent:
+                raise
+            if now != sha:
+                raise Superseded(
+                    "the branch has moved meanwhile", repository=self._repository, branch=branch
+                ) from error
         return sha
 
     def propose(self, branch: str, files: Files, *, base: str, parent: str, title: str, body: str) -> str:
@@ -108,7 +121,7 @@ class GitHub:
 
     def withdraw(self, branch: str) -> None:
         try:
-            self._client.send(replace(self._request(f"git/refs/heads/{quote(branch)}"), method="DELETE"))
+            self._delete(f"git/refs/heads/{quote(branch)}")
         except Refused as error:
             if error.status not in (404, 422):
                 raise
@@ -127,7 +140,8 @@ class GitHub:
             number=number,
             title=found["title"],
             base=base["ref"],
-            base_sha=base["sha"],
+            # What the pull request says of its base is as of its last push.
+            base_sha=self.head(base["ref"]) or base["sha"],
             head=head["ref"],
             head_sha=head["sha"],
             fork=fork,
@@ -145,16 +159,15 @@ class GitHub:
         return str(found["merge_base_commit"]["sha"])
 
     def comment(self, number: int, marker: str, bodies: Sequence[str]) -> None:
-        sign = f"<!-- {marker} -->"
-        ours = [one for one in self._pages(f"issues/{number}/comments") if sign in (one.get("body") or "")]
-        for place, text in enumerate(bodies):
-            said = {"body": f"{sign}\n{text}"}
-            if place >= len(ours):
-                self._send("POST", f"issues/{number}/comments", said)
-            elif ours[place]["body"] != said["body"]:
-                self._send("PATCH", f"issues/comments/{ours[place]['id']}", said)
-        for one in ours[len(bodies) :]:
-            self._client.send(replace(self._request(f"issues/comments/{one['id']}"), method="DELETE"))
+        sign, path = f"<!-- {marker} -->\n", f"issues/{number}/comments"
+        found = [(str(one["id"]), str(one.get("body") or "")) for one in self._pages(path)]
+        keep(
+            [(name, text) for name, text in found if text.startswith(sign)],
+            [sign + text for text in bodies],
+            post=lambda text: self._send("POST", path, {"body": text}),
+            edit=lambda name, text: self._send("PATCH", f"issues/comments/{name}", {"body": text}),
+            delete=lambda name: self._delete(f"issues/comments/{name}"),
+        )
 
     def status(self, sha: str, verdict: Verdict, *, context: str, description: str, url: str = "") -> None:
         said = {"state": verdict.value, "context": context, "description": description[:LONGEST_STATUS]}
@@ -164,10 +177,20 @@ class GitHub:
 
     def _made(self, files: Files, *, parent: str, message: str) -> str:
         """A commit that no branch has yet."""
-        entries = [_entry(path, content) for path, content in sorted(files.items())]
+        entries = [self._entry(path, content) for path, content in sorted(files.items())]
         tree = self._send("POST", "git/trees", {"base_tree": self._tree(parent), "tree": entries})["sha"]
         made = self._send("POST", "git/commits", {"message": message, "tree": tree, "parents": [parent]})
         return self._seen(made)
+
+    def _entry(self, path: str, content: bytes | None) -> dict[str, Any]:
+        blob = {"path": path, "mode": "100644", "type": "blob"}
+        if content is None:
+            return {**blob, "sha": None}
+        try:
+            return {**blob, "content": content.decode()}
+        except UnicodeDecodeError:
+            said = {"content": b64encode(content).decode(), "encoding": "base64"}
+            return {**blob, "sha": self._send("POST", "git/blobs", said)["sha"]}
 
     def _point(self, branch: str, sha: str) -> None:
         try:
@@ -211,18 +234,21 @@ class GitHub:
     def _read_one(self, path: str, sha: str) -> dict[str, bytes]:
         request = replace(self._request(f"contents/{quote(path)}", ref=sha), headers=RAW)
         try:
-            return {path: self._client.send(request).body}
+            answer = self._client.send(request)
         except Refused as error:
             if error.status == 404:
                 return {}
             raise
+        # A folder is told as JSON, whatever was asked for.
+        folder = answer.headers.get("content-type", "").startswith("application/json")
+        return {} if folder else {path: answer.body}
 
     def _read_some(self, paths: Sequence[str], sha: str) -> dict[str, bytes]:
         """Several files by one query; those that are no plain text are read one by one."""
         owner, _, name = self._repository.partition("/")
         given = ", ".join(f"$p{number}: String!" for number in range(len(paths)))
         fields = " ".join(
-            f"f{number}: object(expression: $p{number}) {{ ... on Blob {{ text isTruncated }} }}"
+            f"f{number}: object(expression: $p{number}) {{ ... on Blob {{ text byteSize }} }}"
             for number in range(len(paths))
         )
         place = "repository(owner: $owner, name: $name)"
@@ -232,17 +258,20 @@ class GitHub:
         answer = self._json(Request(self._graphql(), "POST", headers=HEADERS, json=asked))
         blobs = ((answer.get("data") or {}).get("repository")) or {}
         if answer.get("errors") or not blobs:
-            said = "; ".join(str(one.get("message")) for one in answer.get("errors", ())) or "no repository"
-            raise Transient(f"GitHub did not read the files: {said}", repository=self._repository)
+            errors = answer.get("errors") or ()
+            said = "; ".join(str(one.get("message")) for one in errors) or "no repository"
+            told = f"GitHub did not read the files: {said}"
+            if {one.get("type") for one in errors} & {"NOT_FOUND", "FORBIDDEN", "INSUFFICIENT_SCOPES"}:
+                raise Refused(told, status=403, repository=self._repository)
+            raise Transient(told, repository=self._repository)
         found: dict[str, bytes] = {}
         for number, path in enumerate(paths):
             blob = blobs.get(f"f{number}")
-            if blob is None:
-                continue
-            if blob.get("text") is None or blob.get("isTruncated"):
-                found |= self._read_one(path, sha)
-            else:
-                found[path] = blob["text"].encode()
+            if not blob:
+                continue  # There is none, or it is a folder.
+            text = (blob["text"] or "").encode()
+            # What is binary, too large for the query, or of another encoding, is not all there.
+            found |= {path: text} if len(text) == blob["byteSize"] else self._read_one(path, sha)
         return found
 
     def _graphql(self) -> str:
@@ -253,7 +282,8 @@ class GitHub:
     # Requests
 
     def _request(self, path: str, **params: str) -> Request:
-        request = self._client.request(f"repos/{self._repository}/{path}", headers=HEADERS)
+        place = f"repos/{self._repository}/{path}".rstrip("/")
+        request = self._client.request(place, headers=HEADERS)
         return replace(request, params=tuple(params.items()))
 
     def _get(self, path: str, **params: str) -> Any:
@@ -261,6 +291,9 @@ class GitHub:
 
     def _send(self, method: str, path: str, document: Mapping[str, Any]) -> Any:
         return self._json(replace(self._request(path), method=method, json=document))
+
+    def _delete(self, path: str) -> None:
+        self._client.send(replace(self._request(path), method="DELETE"))
 
     def _json(self, request: Request) -> Any:
         return msgspec.json.decode(self._client.send(request).body)
@@ -273,11 +306,6 @@ class GitHub:
             links = parse_links(answer.headers.get("link", ""))
             target = next((link.target for link in links if "next" in link.rels), None)
             request = replace(request, url=target, params=()) if target else None
-
-
-def _entry(path: str, content: bytes | None) -> dict[str, Any]:
-    blob = {"path": path, "mode": "100644", "type": "blob"}
-    return {**blob, "sha": None} if content is None else {**blob, "content": content.decode()}
 
 
 def _changes(files: Iterable[Mapping[str, Any]]) -> Iterator[FileChange]:

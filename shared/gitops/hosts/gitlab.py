@@ -6,6 +6,7 @@ Maintainer, or Developer where the branches are not protected.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from shared.common.errors import Refused, Superseded, Transient
+from shared.gitops.remark import keep
 from shared.gitops.repository import ChangeKind, FileChange, Files, Pull, Verdict, between
 from shared.rest.client import Client
 from shared.rest.links import parse_links
@@ -44,9 +46,10 @@ class GitLab:
         try:
             return str(self._get(f"repository/branches/{quote(branch, safe='')}")["commit"]["id"])
         except Refused as error:
-            if error.status == 404:
-                return None
-            raise
+            if error.status != 404:
+                raise
+            self._get("")  # Raises where not the branch is missing, but the project or the right to see it.
+            return None
 
     def changes(self, old: str, new: str) -> Sequence[FileChange] | None:
         try:
@@ -78,7 +81,12 @@ class GitLab:
         if self.head(branch) != parent:
             raise self._moved(branch)
         asked = {"branch": branch, "commit_message": message, "actions": self._actions(files, parent)}
-        made = self._send("POST", "repository/commits", asked)
+        try:
+            made = self._send("POST", "repository/commits", asked)
+        except Refused as error:
+            if error.status == 400 and self.head(branch) != parent:
+                raise self._moved(branch) from error
+            raise
         if parent not in made.get("parent_ids", ()):
             # GitLab has no condition on the head; our commit stands on another, and the work is done again there.
             raise self._moved(branch)
@@ -128,7 +136,7 @@ class GitLab:
             base=found["target_branch"],
             base_sha=self.head(found["target_branch"]) or refs.get("start_sha") or "",
             head=found["source_branch"],
-            head_sha=found["sha"],
+            head_sha=found["sha"] or refs.get("head_sha") or "",
             fork=found["source_project_id"] != found["target_project_id"],
             open=found["state"] == "opened",
             url=found["web_url"],
@@ -139,49 +147,54 @@ class GitLab:
         try:
             found = self._json(request)
         except Refused as error:
-            if error.status == 404:
+            # A commit that is not there is a bad request.
+            if error.status in (400, 404):
                 return None
             raise
-        return str(found["id"]) if found and found.get("id") else None
+        return str(found["id"])
 
     def comment(self, number: int, marker: str, bodies: Sequence[str]) -> None:
-        sign = f"<!-- {marker} -->"
-        path = f"merge_requests/{number}/notes"
+        sign, path = f"<!-- {marker} -->\n", f"merge_requests/{number}/notes"
         notes = self._pages(path, sort="asc", order_by="created_at")
-        ours = [one for one in notes if sign in (one.get("body") or "")]
-        for place, text in enumerate(bodies):
-            said = {"body": f"{sign}\n{text}"}
-            if place >= len(ours):
-                self._send("POST", path, said)
-            elif ours[place]["body"] != said["body"]:
-                self._send("PUT", f"{path}/{ours[place]['id']}", said)
-        for one in ours[len(bodies) :]:
-            self._delete(f"{path}/{one['id']}")
+        found = [(str(one["id"]), str(one.get("body") or "")) for one in notes]
+        keep(
+            [(name, text) for name, text in found if text.startswith(sign)],
+            [sign + text for text in bodies],
+            post=lambda text: self._send("POST", path, {"body": text}),
+            edit=lambda name, text: self._send("PUT", f"{path}/{name}", {"body": text}),
+            delete=lambda name: self._delete(f"{path}/{name}"),
+        )
 
     def status(self, sha: str, verdict: Verdict, *, context: str, description: str, url: str = "") -> None:
         said = {"state": _STATES[verdict], "name": context, "description": description[:255]}
         try:
             self._send("POST", f"statuses/{sha}", {**said, "target_url": url} if url else said)
         except Refused as error:
-            # A status that is what it was is refused: "Cannot transition status via :run from :running".
-            if error.status != 400 or "transition" not in str(error):
+            # A status that is what it was is refused: "Cannot transition status via :run from :running". And a commit
+            # that is on no branch of this project, as those of a fork, can have none.
+            same = error.status == 400 and "transition" in error.message
+            if not same and not (error.status == 404 and "References" in error.message):
                 raise
 
     # Writing
 
     def _actions(self, files: Files, parent: str) -> list[dict[str, str]]:
         """What a commit does to each file; GitLab tells a new file from one that is there."""
-        there = self.files(parent)
+        there = self._there(files, parent)
         return [
             {"action": "delete", "file_path": path}
             if content is None
-            else {
-                "action": "update" if path in there else "create",
-                "file_path": path,
-                "content": content.decode(),
-            }
+            else {"action": "update" if path in there else "create", "file_path": path, **_content(content)}
             for path, content in sorted(files.items())
+            if content is not None or path in there
         ]
+
+    def _there(self, paths: Iterable[str], sha: str) -> set[str]:
+        """Those of these files that a commit has; a whole tree may be many pages."""
+        wanted, found = sorted(paths), set[str]()
+        for start in range(0, len(wanted), TOGETHER):
+            found |= {one["path"] for one in self._blobs(wanted[start : start + TOGETHER], sha, "path")}
+        return found
 
     def _open_pull(self, branch: str) -> Mapping[str, Any] | None:
         found = self._get("merge_requests", source_branch=branch, state="opened")
@@ -203,29 +216,35 @@ class GitLab:
 
     def _read_some(self, paths: Sequence[str], sha: str) -> dict[str, bytes]:
         """Several files by one query; those that are no plain text are read one by one."""
+        found: dict[str, bytes] = {}
+        for blob in self._blobs(paths, sha, "path size rawBlob"):
+            text = (blob["rawBlob"] or "").encode()
+            # What is binary, too large for the query, or of another encoding, is not all there.
+            whole = str(len(text)) == str(blob["size"])
+            found |= {blob["path"]: text} if whole else self._read_one(blob["path"], sha)
+        return found
+
+    def _blobs(self, paths: Sequence[str], sha: str, fields: str) -> list[dict[str, Any]]:
+        """What a query tells about files; those that are not there are left out."""
         query = (
             "query($project: ID!, $sha: String!, $paths: [String!]!) { project(fullPath: $project) "
-            "{ repository { blobs(ref: $sha, paths: $paths) { nodes { path rawBlob } } } } }"
+            f"{{ repository {{ blobs(ref: $sha, paths: $paths) {{ nodes {{ {fields} }} }} }} }} }}"
         )
         variables = {"project": self._repository, "sha": sha, "paths": list(paths)}
         url = self._client.base_url.removesuffix("/v4") + "/graphql"
         answer = self._json(Request(url, "POST", json={"query": query, "variables": variables}))
-        project = (answer.get("data") or {}).get("project")
-        if answer.get("errors") or not project:
-            said = "; ".join(str(one.get("message")) for one in answer.get("errors", ())) or "no project"
+        if errors := answer.get("errors"):
+            said = "; ".join(str(one.get("message")) for one in errors)
             raise Transient(f"GitLab did not read the files: {said}", repository=self._repository)
-        found: dict[str, bytes] = {}
-        for blob in project["repository"]["blobs"]["nodes"]:
-            if blob.get("rawBlob") is None:
-                found |= self._read_one(blob["path"], sha)
-            else:
-                found[blob["path"]] = blob["rawBlob"].encode()
-        return found
+        if not (project := answer["data"]["project"]):
+            raise Refused("GitLab shows no such project", status=404, repository=self._repository)
+        nodes: list[dict[str, Any]] = project["repository"]["blobs"]["nodes"]
+        return nodes
 
     # Requests
 
     def _request(self, path: str, **params: str) -> Request:
-        request = self._client.request(f"projects/{quote(self._repository, safe='')}/{path}")
+        request = self._client.request(f"projects/{quote(self._repository, safe='')}/{path}".rstrip("/"))
         return replace(request, params=tuple(params.items()))
 
     def _get(self, path: str, **params: str) -> Any:
@@ -248,6 +267,13 @@ class GitLab:
             links = parse_links(answer.headers.get("link", ""))
             target = next((link.target for link in links if "next" in link.rels), None)
             request = replace(request, url=target, params=()) if target else None
+
+
+def _content(content: bytes) -> dict[str, str]:
+    try:
+        return {"content": content.decode()}
+    except UnicodeDecodeError:
+        return {"content": b64encode(content).decode(), "encoding": "base64"}
 
 
 def _changes(diffs: Iterable[Mapping[str, Any]]) -> Iterator[FileChange]:
