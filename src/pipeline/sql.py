@@ -72,7 +72,7 @@ class Database:
 
     @property
     def mark(self) -> str:
-        return "?" if self.kind == "duckdb" else "%s"
+        return "?" if self.kind in ("duckdb", "snowflake") else "%s"
 
     def alone(self) -> AbstractContextManager[Any]:
         """Held by whoever works in a DuckDB file; free in other warehouses."""
@@ -115,10 +115,21 @@ class Database:
                     host=parts.host, port=parts.port or 3306, user=parts.username,
                     password=str(parts.password or ""), database=parts.database,
                 )  # fmt: skip
+            case "snowflake":
+                return self._snowflake(url)
         raise Misconfigured(
-            f"SQL of steps is not run here in a warehouse of kind {self.kind}",
-            hint="known here: duckdb, mariadb, mysql, postgresql; compile the pipeline for an engine instead",
+            f"SQL of steps is not run in a warehouse of kind {self.kind}",
+            hint="known: duckdb, mariadb, mysql, postgresql, snowflake",
         )
+
+    def _snowflake(self, url: str) -> Any:
+        """DDL commits there, so what fills a table begins behind it; `_fill` makes the table first."""
+        from shared.warehouse.snowflake_login import opened
+        from shared.warehouse.snowflake_url import parse
+
+        raw: Any = opened(parse(url), self.place.configuration.secrets, tag='{"app":"sluice step"}').session
+        raw.autocommit(False)
+        return raw
 
     def _duckdb(self, path: str) -> Any:
         import duckdb

@@ -236,6 +236,12 @@ def test_a_delivery_is_queued_and_what_it_says_is_looked_up(world: World, woven:
     assert ["/repos/acme/flows/branches/main"] == asked
 
 
+def test_a_step_of_a_pipeline_runs_in_the_warehouse(world: World) -> None:
+    answer, _ = world.invoke("step", event("step"))
+
+    assert {"output": {"passed": True, "failed": 0}} == answer
+
+
 def test_no_sample_is_left_out() -> None:
     """A new app comes with its event, and its event with a test here."""
     text = Path(__file__).read_text()

@@ -1,0 +1,1 @@
+"""One step of a pipeline as a function, for engines that do the rest."""
