@@ -19,6 +19,9 @@ from shared.common.errors import Misconfigured
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
+MOST_DIGITS = 1000
+"""The most that any warehouse of ours can hold (PostgreSQL); others take more than theirs as text."""
+
 MAX_DEPTH = 5
 """How deep objects are flattened; what lies deeper, or inside itself, stays JSON."""
 
@@ -58,6 +61,28 @@ class Column:
     scale: int | None = None
 
 
+DIGITS, SCALE = 38, 9
+"""Digits in all and behind the point, of a decimal that declares none: what every warehouse of ours can hold."""
+
+
+def wrong_digits(precision: Any, scale: Any) -> str:
+    """Why these cannot be the digits of a decimal, in all and behind the point; empty where they can.
+
+    >>> wrong_digits(12, 2), wrong_digits(5, None)
+    ('', 'precision 5 is less than the scale, which is 9 where none is written')
+    """
+    total, behind = DIGITS if precision is None else precision, SCALE if scale is None else scale
+    if type(total) is not int or not 1 <= total <= MOST_DIGITS:
+        return f"precision {total!r} is no number of digits: 1 to {MOST_DIGITS}"
+    if type(behind) is not int or behind < 0:
+        return f"scale {behind!r} is no number of digits: 0 or more"
+    if behind > total:
+        default = "" if scale is not None else " where none is written"
+        least = f"precision {total}" if precision is not None else f"precision {total}, which is that of all,"
+        return f"{least} is less than the scale, which is {behind}{default}"
+    return ""
+
+
 class ShortType(StrEnum):
     """The types of the `columns:` shorthand: those of a column, and `object` and `array`, which are json columns."""
 
@@ -93,6 +118,12 @@ class ColumnSpec(BaseModel):
     @classmethod
     def _type_alone(cls, value: Any) -> Any:
         return {"type": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _digits_fit(self) -> ColumnSpec:
+        if wrong := wrong_digits(self.precision, self.scale):
+            raise ValueError(wrong)
+        return self
 
     def schema_document(self) -> dict[str, Any]:
         """The JSON Schema of the field."""

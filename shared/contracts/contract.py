@@ -16,7 +16,7 @@ import msgspec
 
 from shared.common.documents import read_json_document, read_yaml
 from shared.common.errors import Misconfigured, unknown
-from shared.contracts.columns import DIALECT, Column, columns_of, resolve, schema_from_columns
+from shared.contracts.columns import DIALECT, Column, columns_of, resolve, schema_from_columns, wrong_digits
 
 DIALECTS = (
     DIALECT,
@@ -63,6 +63,9 @@ class Contract:
             )
         if root is normal:
             normal["type"] = "object"
+        for column in columns_of(normal):
+            if wrong := wrong_digits(column.precision, column.scale):
+                raise Misconfigured(f'"{column.name}": x-{wrong}', contract=name)
         return cls(name, normal, version or str(schema.get("x-version", "")))
 
     @classmethod

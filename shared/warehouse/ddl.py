@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from shared.common.errors import Misconfigured
-from shared.contracts.columns import Column, ColumnType
+from shared.contracts.columns import DIGITS, SCALE, Column, ColumnType
 
 RUN, LOADED_AT, COMMIT = "_sluice_run", "_sluice_loaded_at", "_sluice_commit"
 PART = "_sluice_part"
@@ -29,9 +29,6 @@ LEDGER = "_sluice"
 
 DELETED = "deleted"
 """The table beside the ledger that remembers deletions by cursor, so that a late row does not undo one."""
-
-DIGITS, SCALE = 38, 9
-"""Digits in all and behind the point, of a decimal that declares none: what every warehouse of ours can hold."""
 
 _WIDER = {
     frozenset({ColumnType.INTEGER, ColumnType.DECIMAL}): ColumnType.DECIMAL,
@@ -155,6 +152,22 @@ def merged(existing: Iterable[Column], wanted: Iterable[Column]) -> tuple[Column
     return tuple(columns.values())
 
 
+def held(column: Column, known: Column | None, *, most: int, scale: int = 1000) -> Column:
+    """A column with the wider of its type and the one that is `known` in the table; a decimal of more digits than the
+    warehouse has is text.
+    """
+    if known is not None:
+        (one,) = merged([replace(known, name=column.name)], [column])
+        if one.type is ColumnType.DECIMAL:
+            column = replace(column, precision=one.precision, scale=one.scale)
+        column = replace(column, type=one.type)
+    if column.type is ColumnType.DECIMAL and not (
+        (column.precision or DIGITS) <= most and (column.scale or 0) <= scale
+    ):
+        return replace(column, type=ColumnType.STRING)
+    return column
+
+
 def digits(column: Column) -> tuple[int, int]:
     """Digits in all and behind the point, of a decimal."""
     scale = SCALE if column.scale is None else column.scale
@@ -178,4 +191,4 @@ def _wider(known: Column, column: Column) -> Column:
     sides = [digits(side) if side.type is kind else (DIGITS - SCALE, 0) for side in (known, column)]
     scale = max(scale for _, scale in sides)
     whole = max(total - scale for total, scale in sides)
-    return replace(known, type=kind, precision=min(DIGITS, whole + scale), scale=scale)
+    return replace(known, type=kind, precision=whole + scale, scale=scale)

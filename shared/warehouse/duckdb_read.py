@@ -13,13 +13,14 @@ from pathlib import Path
 
 from shared.contracts.columns import Column, ColumnType
 from shared.warehouse.ddl import COMMIT, PART, RUN, digits, literal, quoted
-from shared.warehouse.exact import rewrite
+from shared.warehouse.exact import is_exact, rewrite
 from shared.warehouse.ports import StagedPart
 from shared.warehouse.text import csv_header
 
 FILE = "_sluice_file"
 OBJECT_BYTES = 16 << 20
 LONG_LINE = 64 << 20
+MOST_DIGITS = 38
 
 _TYPES = {
     ColumnType.STRING: "VARCHAR",
@@ -130,7 +131,7 @@ def rewritten(group: Group, columns: Sequence[Column], names: Mapping[str, str],
 
 
 def needs_rewriting(columns: Sequence[Column], names: Mapping[str, str]) -> bool:
-    return any(column.type is ColumnType.DECIMAL or names[column.name] != column.name for column in columns)
+    return any(is_exact(column) or names[column.name] != column.name for column in columns)
 
 
 def doubts(group: Group, columns: Sequence[Column]) -> Sequence[Column]:

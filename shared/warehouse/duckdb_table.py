@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.common.errors import Misconfigured, Violation
@@ -20,11 +19,11 @@ from shared.warehouse.ddl import (
     VALID_TO,
     add_column,
     create_table,
-    merged,
+    held,
     names_for,
     quoted,
 )
-from shared.warehouse.duckdb_read import FILE, Group, doubts, tried, type_of
+from shared.warehouse.duckdb_read import FILE, MOST_DIGITS, Group, doubts, tried, type_of
 from shared.warehouse.ports import Disposition, Stage, TableSpec
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ class FinalTable:
         types = self._types()
         names = columns_for((column.name for column in columns), self._spec, there=types)
         there = {name: column for name, kind in types.items() if (column := column_of(name, kind))}
-        return names, tuple(_wider(column, there.get(names[column.name])) for column in columns)
+        return names, tuple(held(c, there.get(names[c.name]), most=MOST_DIGITS) for c in columns)
 
     def evolve(self, stage: Stage) -> None:
         """Make the table, or add and widen its columns; what is there already stays as it is."""
@@ -203,10 +202,3 @@ def explained(
         hint="correct the contract, or the records at their source",
         part=group.parts[0].key,
     )
-
-
-def _wider(column: Column, known: Column | None) -> Column:
-    if known is None:
-        return column
-    (one,) = merged([replace(known, name=column.name)], [column])
-    return replace(column, type=one.type, precision=one.precision, scale=one.scale)

@@ -32,7 +32,7 @@ def rewrite(part: StagedPart, target: Path, *, columns: Iterable[Column], names:
     knows, becomes the last moment of the 59th. The last of two equal keys counts. Returns the
     bytes of the longest line. Raises `Violation` naming the line.
     """
-    rules = {column.name: (names[column.name], _RULES.get(column.type)) for column in columns}
+    rules = {column.name: (names[column.name], _rule_of(column)) for column in columns}
     decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
     encoder, line_number, longest = msgspec.json.Encoder(), 0, 0
     buffer = bytearray()
@@ -76,6 +76,23 @@ def _decimal(raw: bytes) -> bytes:
 
 def _timestamp(raw: bytes) -> bytes:
     return _LEAP.sub(b":59.999999", raw.upper()) if _LIKELY.match(raw) else raw
+
+
+def _digits(raw: bytes) -> bytes:
+    return b'"%s"' % raw if raw[:1] in b"-0123456789" else raw
+
+
+def is_exact(column: Column) -> bool:
+    """Whether a column holds the digits of numbers, as a decimal or, where there are too many for one, as text."""
+    return column.type is ColumnType.DECIMAL or _is_long(column)
+
+
+def _is_long(column: Column) -> bool:
+    return column.type is ColumnType.STRING and column.precision is not None
+
+
+def _rule_of(column: Column) -> _Rule | None:
+    return _digits if _is_long(column) else _RULES.get(column.type)
 
 
 _RULES: dict[ColumnType, _Rule] = {ColumnType.DECIMAL: _decimal, ColumnType.TIMESTAMP: _timestamp}

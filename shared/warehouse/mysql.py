@@ -22,6 +22,8 @@ from shared.warehouse.dml import Grammar
 from shared.warehouse.mysql_rows import SPELLING, values_line
 from shared.warehouse.mysql_types import (
     MOMENT,
+    MOST_DIGITS,
+    MOST_SCALE,
     OURS_TYPES,
     TAKEN,
     TYPES,
@@ -108,6 +110,7 @@ class MySQLDoor:
     grammar = GRAMMAR
     ours: Mapping[str, str] = OURS_TYPES
     taken: Sequence[str] = TAKEN
+    most_digits = (MOST_DIGITS, MOST_SCALE)
 
     def __init__(self, pooled: Any) -> None:
         self._pooled = pooled

@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from shared.common.errors import Misconfigured
 from shared.contracts.columns import Column, ColumnType
 from shared.warehouse.ddl import (
     CLOSED_BY,
@@ -78,11 +77,6 @@ def type_of(column: Column, *, wide: bool = False) -> str:
     match column.type:
         case ColumnType.DECIMAL:
             total, scale = digits(column)
-            if total > MOST_DIGITS or scale > MOST_SCALE:
-                raise Misconfigured(
-                    f'column "{column.name}" has {total} digits, {scale} of them behind the point',
-                    hint=f"MySQL has at most {MOST_DIGITS} and {MOST_SCALE}; or declare it as a string",
-                )
             return f"DECIMAL({total},{scale})"
         case ColumnType.INTEGER if wide:
             return WIDE

@@ -77,6 +77,7 @@ class PostgresDoor:
     grammar = GRAMMAR
     ours: Mapping[str, str] = OURS_TYPES
     taken: Sequence[str] = TAKEN
+    most_digits = (1000, 1000)
 
     def __init__(self, pooled: Any) -> None:
         self._pooled = pooled

@@ -60,6 +60,10 @@ class Door(Protocol):
     def taken(self) -> Sequence[str]:
         """Names that no column of ours may have."""
 
+    @property
+    def most_digits(self) -> tuple[int, int]:
+        """Of a decimal, in all and behind the point; longer ones are text."""
+
     def fit(self, name: str) -> str:
         """A name that the database takes, and does not cut."""
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from shared.common.errors import Misconfigured, Violation
 from shared.contracts.columns import Column, ColumnType
-from shared.warehouse.ddl import COMMIT, HISTORY, LOADED_AT, RUN, VALID_FROM, merged
+from shared.warehouse.ddl import COMMIT, HISTORY, LOADED_AT, RUN, VALID_FROM, held
 from shared.warehouse.ports import Disposition, Stage, TableSpec
 from shared.warehouse.relational_door import Door, names_of
 
@@ -57,7 +56,8 @@ class FinalTable:
         types = self._types()
         names = self._names(columns, types)
         there = {name: column for name, kind in types.items() if (column := self._door.column_of(name, kind))}
-        return names, tuple(_wider(column, there.get(names[column.name])) for column in columns)
+        most, scale = self._door.most_digits
+        return names, tuple(held(c, there.get(names[c.name]), most=most, scale=scale) for c in columns)
 
     def _names(self, columns: Sequence[Column], there: Iterable[str]) -> dict[str, str]:
         door, listed = self._door, (column.name for column in columns)
@@ -126,10 +126,3 @@ class FinalTable:
 
     def _types(self) -> dict[str, str]:
         return self._door.types(self._address)
-
-
-def _wider(column: Column, known: Column | None) -> Column:
-    if known is None:
-        return column
-    (one,) = merged([replace(known, name=column.name)], [column])
-    return replace(column, type=one.type, precision=one.precision, scale=one.scale)

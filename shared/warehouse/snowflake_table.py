@@ -13,10 +13,9 @@ one, in steps that can be cut off anywhere: `x` is copied to `_sluice_wide:x`, t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from shared.common.errors import Misconfigured, SluiceError, Violation
-from shared.contracts.columns import Column, ColumnType
+from shared.contracts.columns import DIGITS, Column, ColumnType
 from shared.warehouse.ddl import (
     CLOSED_BY,
     COMMIT,
@@ -25,7 +24,7 @@ from shared.warehouse.ddl import (
     RUN,
     VALID_FROM,
     VALID_TO,
-    merged,
+    held,
     names_for,
     quoted,
     shortened,
@@ -187,7 +186,6 @@ class FinalTable:
 
 
 def _wider(column: Column, known: Column | None) -> Column:
-    if known is None or known.type is column.type is not ColumnType.DECIMAL:
+    if known is not None and known.type is column.type is not ColumnType.DECIMAL:
         return column
-    (one,) = merged([replace(known, name=column.name)], [column])
-    return replace(column, type=one.type, precision=one.precision, scale=one.scale)
+    return held(column, known, most=DIGITS)

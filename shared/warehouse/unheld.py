@@ -13,8 +13,8 @@ from math import isinf
 
 import msgspec
 
-from shared.contracts.columns import Column, ColumnType
-from shared.warehouse.ddl import DIGITS, digits
+from shared.contracts.columns import DIGITS, Column, ColumnType
+from shared.warehouse.ddl import digits
 from shared.warehouse.values import moment
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")

@@ -18,8 +18,8 @@ from uuid import UUID
 
 import msgspec
 
-from shared.contracts.columns import Column, ColumnType
-from shared.warehouse.ddl import DIGITS, digits
+from shared.contracts.columns import DIGITS, Column, ColumnType
+from shared.warehouse.ddl import digits
 
 Scalar = None | bool | int | float | str | msgspec.Raw
 

@@ -56,6 +56,15 @@ def test_a_spec_reads_a_type_alone() -> None:
     ("columns", "message"),
     [
         ({"id": "strin"}, r'columns\.id.*"string"|columns\.id.*did you mean'),
+        ({"id": {"type": "decimal", "precision": 0}}, r"columns\.id.*precision 0 is no number of digits"),
+        ({"id": {"type": "decimal", "precision": 1001, "scale": 2}}, "precision 1001 is no number"),
+        ({"id": {"type": "decimal", "precision": 4, "scale": -1}}, "scale -1 is no number of digits"),
+        (
+            {"id": {"type": "decimal", "precision": 4, "scale": 5}},
+            "precision 4 is less than the scale, which is 5",
+        ),
+        ({"id": {"type": "decimal", "precision": 4}}, "which is 9 where none is written"),
+        ({"id": {"type": "decimal", "scale": 39}}, "precision 38, which is that of all, is less than"),
         ({"id": {"type": "string", "nulable": True}}, 'unknown key "nulable"; did you mean "nullable"'),
         ({"id": {"nullable": True}}, '"type" is missing'),
         ({}, "columns: is empty"),

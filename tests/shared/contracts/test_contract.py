@@ -116,3 +116,13 @@ def test_a_root_may_be_a_reference() -> None:
 
     assert [column.name for column in contract.columns()] == ["id"]
     assert Validator.for_contract(contract).check(b'{"id": "a"}') == []
+
+
+@pytest.mark.parametrize(
+    "digits", [{"x-precision": "many"}, {"x-precision": 3, "x-scale": 4}, {"x-scale": 1.5}]
+)
+def test_digits_that_no_decimal_has_are_refused_where_they_are_written(digits: dict[str, Any]) -> None:
+    schema = {"properties": {"total": {"type": "number", "format": "decimal", **digits}}}
+
+    with pytest.raises(Misconfigured, match=r'"total": x-(precision|scale)'):
+        Contract.from_schema(schema)

@@ -314,6 +314,32 @@ class WarehouseSuite:
         with pytest.raises(Violation, match=r"column \"x\" (is|are) no integer, like '1\.5'"):
             staged(stream, commit, columns(x="integer"), tmp_path)
 
+    def test_decimals_of_more_digits_than_the_warehouse_has_are_text(
+        self, house: House, stream: Stream
+    ) -> None:
+        long = "123456789012345678901234567890123456789.12345678901"
+        kinds = (
+            Column("id", ColumnType.INTEGER),
+            Column("x", ColumnType.DECIMAL, precision=50, scale=11),
+            Column("y", ColumnType.DECIMAL, precision=1000, scale=500),
+            Column("z", ColumnType.DECIMAL, precision=38, scale=2),
+        )
+        spec = stream.spec("merge", columns=kinds, primary_key=("id",))
+        wide = "9" * 36 + ".25"
+        for number in (1, 2):
+            stream.commit([f'{{"id":{number},"x":{long},"y":"{long}","z":{wide}}}'])
+            stream.load(spec)
+        spec = replace(spec, columns=(*kinds[:3], Column("z", ColumnType.DECIMAL, precision=38, scale=9)))
+        stream.commit([{"id": 3, "z": "0.123456789"}])
+        stream.load(spec)
+
+        found = {
+            id: [Decimal(str(v)) for v in row if v is not None]
+            for id, *row in house.rows(stream, "id", "x", "y", "z")
+        }
+        whole = [Decimal(long), Decimal(long), Decimal(wide)]
+        assert {1: whole, 2: whole, 3: [Decimal("0.123456789")]} == found
+
     def test_a_record_of_10_mb(self, house: House, stream: Stream) -> None:
         stream.commit([{"x": "a" * 10_000_000}], [{"x": "b"}])
         stream.load(stream.spec(columns=columns(x="string")))

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from shared.common.errors import Misconfigured, Refused, Transient, Violation
-from shared.contracts.columns import Column, ColumnType
 from shared.warehouse.mysql import MySQLDoor, mysql
 from shared.warehouse.ports import Disposition, Step, TableSpec
 from shared.warehouse.postgres import PostgresDoor
@@ -180,13 +179,6 @@ class TestRefusals:
             pass
 
         assert PASSWORD not in _told(caught.value)
-
-    def test_a_decimal_of_more_digits_than_mysql_has(self, mariadb_url: str, tmp_path: Path) -> None:
-        stream = House(open_warehouse(mariadb_url), mariadb_url).stream(tmp_path)
-        stream.commit(['{"x":1}'])
-
-        with pytest.raises(Misconfigured, match="has 70 digits"):
-            stream.load(stream.spec(columns=(Column("x", ColumnType.DECIMAL, precision=70, scale=2),)))
 
     def test_a_record_beyond_max_allowed_packet(self, mariadb_url: str, tmp_path: Path) -> None:
         stream = House(mysql(mariadb_url), mariadb_url).stream(tmp_path)
