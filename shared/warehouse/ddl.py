@@ -152,10 +152,25 @@ def merged(existing: Iterable[Column], wanted: Iterable[Column]) -> tuple[Column
     return tuple(columns.values())
 
 
-def held(column: Column, known: Column | None, *, most: int, scale: int = 1000) -> Column:
-    """A column with the wider of its type and the one that is `known` in the table; a decimal of more digits than the
-    warehouse has is text.
+def held(
+    column: Column,
+    known: Column | None,
+    *,
+    most: int,
+    scale: int = 1000,
+    rounds: Callable[[str], bool] = lambda name: False,
+) -> Column:
+    """A column with the wider of its type and the one that is `known` in the table.
+
+    It is text where that is a decimal of more digits than the warehouse has, and where a double would round integers:
+    `rounds` tells whether a column of the table has such (an integer with a precision is one).
     """
+    kinds = (None if known is None else known.type, column.type)
+    if known is not None and (
+        (kinds == (ColumnType.INTEGER, ColumnType.NUMBER) and rounds(known.name))
+        or (kinds == (ColumnType.NUMBER, ColumnType.INTEGER) and column.precision is not None)
+    ):
+        return replace(column, type=ColumnType.STRING, precision=DIGITS)
     if known is not None:
         (one,) = merged([replace(known, name=column.name)], [column])
         if one.type is ColumnType.DECIMAL:

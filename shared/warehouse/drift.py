@@ -6,11 +6,14 @@ Types widen along the lattice of `ddl.join`; nothing is ever narrowed or dropped
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import reduce
 
-from shared.contracts.columns import Column, ColumnType
+from shared.contracts.columns import DIGITS, Column, ColumnType
 from shared.landing.commit import Commit
 from shared.warehouse.ddl import join, merged
+from shared.warehouse.infer import evidence_of
+from shared.warehouse.ports import StagedPart
 
 LARGE, HUGE = "large", "huge"
 """Kinds of integers beside the types: beyond 2^53, which a double would round, and beyond 38 digits."""
@@ -27,6 +30,21 @@ def evolved(columns: Sequence[Column], commits: Iterable[Commit]) -> tuple[Colum
     declared = {column.name: column for column in columns}
     found = [Column(name, type_of(kinds, declared.get(name))) for name, kinds in seen.items()]
     return merged(columns, found)
+
+
+def unrounded(
+    columns: Sequence[Column], declared: Sequence[Column], parts: Iterable[StagedPart]
+) -> tuple[Column, ...]:
+    """The columns of a load; text instead of a number where that is declared as an integer and would round some.
+
+    A commit does not say how large the integers are that fit their contract, so the parts are read for it.
+    """
+    integers = {column.name for column in declared if column.type is ColumnType.INTEGER}
+    doubtful = {c.name for c in columns if c.type is ColumnType.NUMBER} & integers
+    large = evidence_of(parts).large & doubtful if doubtful else set()
+    return tuple(
+        replace(c, type=ColumnType.STRING, precision=DIGITS) if c.name in large else c for c in columns
+    )
 
 
 def type_of(kinds: Iterable[str], declared: Column | None = None) -> ColumnType:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from shared.common.errors import Misconfigured, Violation
+from shared.common.errors import Misconfigured, Transient, Violation
 from shared.contracts.columns import Column, ColumnType
 from shared.warehouse.ddl import (
     CLOSED_BY,
@@ -94,7 +94,9 @@ class FinalTable:
         types = self._types()
         names = columns_for((column.name for column in columns), self._spec, there=types)
         there = {name: column for name, kind in types.items() if (column := column_of(name, kind))}
-        return names, tuple(held(c, there.get(names[c.name]), most=MOST_DIGITS) for c in columns)
+        return names, tuple(
+            held(c, there.get(names[c.name]), most=MOST_DIGITS, rounds=self._rounds) for c in columns
+        )
 
     def evolve(self, stage: Stage) -> None:
         """Make the table, or add and widen its columns; what is there already stays as it is."""
@@ -130,20 +132,21 @@ class FinalTable:
     def _alter(self, column: Column, name: str, known: str, kind: str) -> None:
         table, field = self.name, quoted(name)
         before = _KINDS.get(known)
-        if before is ColumnType.INTEGER and column.type is ColumnType.NUMBER:
-            rounded = f"SELECT 1 FROM {table} WHERE {field} NOT BETWEEN {-_EXACT} AND {_EXACT} LIMIT 1"
-            if self._connection.execute(rounded).fetchall():
-                raise Violation(
-                    f'column "{name}" holds integers beyond 2^53, and now a number with a fraction came, which would '
-                    "round them",
-                    hint="declare the column as decimal or string in the contract",
-                )
+        if before is ColumnType.INTEGER and column.type is ColumnType.NUMBER and self._rounds(name):
+            raise Transient(
+                "another loader put integers beyond 2^53 into the table meanwhile", hint="load again"
+            )
         value = field
         if column.type is ColumnType.STRING and before is ColumnType.TIMESTAMP:
             value = _ISO.format(field)
         self._connection.execute(
             f"ALTER TABLE {table} ALTER COLUMN {field} TYPE {kind} USING CAST({value} AS {kind})"
         )
+
+    def _rounds(self, name: str) -> bool:
+        """Whether a column of integers has such as a double would round."""
+        beyond = f"SELECT 1 FROM {self.name} WHERE {quoted(name)} NOT BETWEEN {-_EXACT} AND {_EXACT} LIMIT 1"
+        return bool(self._connection.execute(beyond).fetchall())
 
     def _wide(self, stage: Stage) -> set[str]:
         """The integer columns of the stage with values beyond 64 bits."""

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from shared.common.errors import Violation
-from shared.contracts.columns import Column, ColumnType
+from shared.contracts.columns import DIGITS, Column, ColumnType
 from shared.warehouse.ddl import join
 from shared.warehouse.ports import StagedPart
 from shared.warehouse.text import csv_header, opened
@@ -60,7 +60,13 @@ class Evidence:
 
     def columns(self) -> tuple[Column, ...]:
         """Fields in the order in which they were first seen; those that were always null are text."""
-        return tuple(Column(name, self._type(name, found)) for name, found in self.kinds.items())
+        return tuple(self._column(name, found) for name, found in self.kinds.items())
+
+    def _column(self, name: str, found: set[ColumnType]) -> Column:
+        kind = self._type(name, found)
+        # With a precision: such as a double would round.
+        wide = kind is ColumnType.INTEGER and name in self.large
+        return Column(name, kind, precision=DIGITS if wide else None)
 
     def _of_text(self, name: str, value: str) -> ColumnType:
         kind = _kind_of_text(value)
@@ -81,6 +87,11 @@ class Evidence:
 
 def infer(parts: Iterable[StagedPart]) -> tuple[Column, ...]:
     """The columns that hold the records of all parts. Raises `Violation` naming the line that is no JSON object."""
+    return evidence_of(parts).columns()
+
+
+def evidence_of(parts: Iterable[StagedPart]) -> Evidence:
+    """As `infer`: what was seen."""
     evidence = Evidence()
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     for part in parts:
@@ -93,7 +104,7 @@ def infer(parts: Iterable[StagedPart]) -> tuple[Column, ...]:
                     evidence.see(decode(line))
                 except msgspec.DecodeError as error:
                     evidence.see(_leniently(line, number, part, error))
-    return evidence.columns()
+    return evidence
 
 
 def _leniently(line: bytes, number: int, part: StagedPart, error: Exception) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from shared.contracts.columns import Column
 from shared.landing.commit import Commit
 from shared.warehouse.aside import Held, staged, sweep
 from shared.warehouse.batches import BYTES, Batch, batches
-from shared.warehouse.drift import evolved
+from shared.warehouse.drift import evolved, unrounded
 from shared.warehouse.fetch import fetch, workplace
 from shared.warehouse.gate import Gate, OpenGate, withdrawn
 from shared.warehouse.infer import infer
@@ -228,7 +228,11 @@ class _Loading:
         with workplace(self.store.scratch()) as folder:
             parts = fetch(self.store, batch.commits, folder=folder)
             self.on_step(Step.VERIFIED)
-            columns = infer(parts) if self.columns is None else self.columns
+            columns = (
+                infer(parts)
+                if self.columns is None
+                else unrounded(self.columns, self.table.columns or (), parts)
+            )
             held = staged(self.session, self.store, self.table, load, columns, parts, folder=folder)
         stage = replace(held.stage, snapshot=batch.snapshot)
         self.on_step(Step.STAGED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from shared.common.errors import Misconfigured, Violation
+from shared.common.errors import Misconfigured, Transient
 from shared.contracts.columns import Column, ColumnType
 from shared.warehouse.ddl import COMMIT, HISTORY, LOADED_AT, RUN, VALID_FROM, held
 from shared.warehouse.ports import Disposition, Stage, TableSpec
@@ -57,7 +57,9 @@ class FinalTable:
         names = self._names(columns, types)
         there = {name: column for name, kind in types.items() if (column := self._door.column_of(name, kind))}
         most, scale = self._door.most_digits
-        return names, tuple(held(c, there.get(names[c.name]), most=most, scale=scale) for c in columns)
+        return names, tuple(
+            held(c, there.get(names[c.name]), most=most, scale=scale, rounds=self._rounds) for c in columns
+        )
 
     def _names(self, columns: Sequence[Column], there: Iterable[str]) -> dict[str, str]:
         door, listed = self._door, (column.name for column in columns)
@@ -101,16 +103,17 @@ class FinalTable:
             before.type is column.type is ColumnType.INTEGER and old.casefold() != "bigint"
         ):
             return
-        if before.type is ColumnType.INTEGER and column.type is ColumnType.NUMBER:
-            field = self._door.grammar.quote(name)
-            rounded = f"SELECT 1 FROM {self.name} WHERE {field} NOT BETWEEN {-_EXACT} AND {_EXACT} LIMIT 1"
-            if self._door.query(rounded):
-                raise Violation(
-                    f'column "{name}" holds integers beyond 2^53, and now a number with a fraction came, which would '
-                    "round them",
-                    hint="declare the column as decimal or string in the contract",
-                )
+        if before.type is ColumnType.INTEGER and column.type is ColumnType.NUMBER and self._rounds(name):
+            raise Transient(
+                "another loader put integers beyond 2^53 into the table meanwhile", hint="load again"
+            )
         self._door.widen(self._address, name, before=before, after=kind)
+
+    def _rounds(self, name: str) -> bool:
+        """Whether a column of integers has such as a double would round."""
+        field = self._door.grammar.quote(name)
+        beyond = f"SELECT 1 FROM {self.name} WHERE {field} NOT BETWEEN {-_EXACT} AND {_EXACT} LIMIT 1"
+        return bool(self._door.query(beyond))
 
     def _wide(self, stage: Stage) -> set[str]:
         """The integer columns of the stage with values beyond 64 bits."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from shared.common.errors import Misconfigured, SluiceError, Violation
+from shared.common.errors import Misconfigured, SluiceError, Transient
 from shared.contracts.columns import DIGITS, Column, ColumnType
 from shared.warehouse.ddl import (
     CLOSED_BY,
@@ -96,7 +96,17 @@ class FinalTable:
         types = self._types()
         names = columns_for([column.name for column in columns], self._spec, taken=taken, there=types)
         there = {name.casefold(): column for name, kind in types.items() if (column := column_of(name, kind))}
-        return names, tuple(_wider(column, there.get(names[column.name].casefold())) for column in columns)
+        return names, tuple(self._held(c, there.get(names[c.name].casefold())) for c in columns)
+
+    def _held(self, column: Column, known: Column | None) -> Column:
+        if known is not None and known.type is column.type is not ColumnType.DECIMAL:
+            return column
+        return held(column, known, most=DIGITS, rounds=self._rounds)
+
+    def _rounds(self, name: str) -> bool:
+        """Whether a column of integers has such as a FLOAT would round."""
+        beyond = f"SELECT 1 FROM {self.name} WHERE {quoted(name)} NOT BETWEEN {-EXACT} AND {EXACT} LIMIT 1"
+        return bool(self._connection.query(beyond))
 
     def evolve(self, stage: Stage) -> None:
         """Make the table, or add and widen its columns; what is there already stays as it is."""
@@ -139,14 +149,10 @@ class FinalTable:
 
     def _widen(self, before: Column, column: Column, name: str) -> None:
         field, kind = quoted(name), type_of(column)
-        if before.type is ColumnType.INTEGER and column.type is ColumnType.NUMBER:
-            beyond = f"SELECT 1 FROM {self.name} WHERE {field} NOT BETWEEN {-EXACT} AND {EXACT} LIMIT 1"
-            if self._connection.query(beyond):
-                raise Violation(
-                    f'column "{name}" holds integers beyond 2^53, and now a number with a fraction came, which would '
-                    "round them",
-                    hint="declare the column as decimal or string in the contract",
-                )
+        if before.type is ColumnType.INTEGER and column.type is ColumnType.NUMBER and self._rounds(name):
+            raise Transient(
+                "another loader put integers beyond 2^53 into the table meanwhile", hint="load again"
+            )
         wide = quoted(_WIDE + name)
         # One that an earlier attempt left may have another type.
         self._alter(f"DROP COLUMN IF EXISTS {wide}")
@@ -183,9 +189,3 @@ class FinalTable:
             if missing(error):
                 return {}
             raise
-
-
-def _wider(column: Column, known: Column | None) -> Column:
-    if known is not None and known.type is column.type is not ColumnType.DECIMAL:
-        return column
-    return held(column, known, most=DIGITS)
