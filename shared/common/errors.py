@@ -92,7 +92,7 @@ def unknown(what: str, name: str, known: Iterable[str], **where: object) -> Misc
     unknown stream "acounts"
       did you mean "accounts"? known: accounts, plans
     """
-    names = sorted(known)
+    names = sorted(set(known))
     near = difflib.get_close_matches(name, names, n=1)
     guess = f'did you mean "{near[0]}"? ' if near else ""
     return Misconfigured(

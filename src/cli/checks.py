@@ -79,8 +79,12 @@ def show(screen: Screen, run_id: str | None, source: str | None) -> None:
     if run_id and not found:
         raise Misconfigured(f"there is no verdict of {run_id}", hint="sluice checks show lists the last ones")
     if run_id:
+        released = {(one.source, one.stream, one.sequence, one.load) for one in found if one.released}
         for verdict in found:
-            _say(screen, verdict)
+            # What was said before the release stays in the list, and in --json.
+            about = (verdict.source, verdict.stream, verdict.sequence, verdict.load)
+            if verdict.released or about not in released:
+                _say(screen, verdict)
     else:
         found = found[-LAST:]
         rows = [_row(verdict) for verdict in reversed(found)]
@@ -153,10 +157,14 @@ def _verdicts(place: Workplace, only: str | None, run_id: str) -> Iterator[Verdi
 
 
 def _say(screen: Screen, verdict: Verdict) -> None:
-    from shared.warehouse.checks.tell import headline, todo
+    from shared.warehouse.checks.tell import found, headline, todo
 
     rows = [_line(result) for result in verdict.results]
     screen.say(table(rows, head=("", "column", "check", "found", "expected")))
+    for result in verdict.results:
+        for what, text in (("", found(result)), ("expected: ", result.expected)):
+            if _cut(text) != text:
+                screen.say(f"\n{result.check} ({result.subject or 'table'}): {what}{text}")
     for result in verdict.broken:
         if result.keys:
             shown = ", ".join(_key(key) for key in result.keys)

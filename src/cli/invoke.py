@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shared.common.errors import Misconfigured, SluiceError
+from shared.common.errors import Misconfigured, SluiceError, unknown
 from src.cli.app import verb
 from src.cli.outcome import Exit, exit_code
 from src.cli.screen import Screen, spoken
@@ -71,9 +71,11 @@ def invoke(
     no packages but those in them: what is missing in them shows here. Memory and time have limits then. The settings
     are those of this shell and of .env.
     """
-    from src.invoke import read_event
+    from src.invoke import apps, read_event
 
     screen: Screen = context.obj
+    if app not in apps():
+        raise unknown("app", app, apps())
     document = read_event(event) if str(event) != "-" else _read_stdin()
     if not artifact and (arch or python):
         raise Misconfigured("--arch and --python choose among built zips", hint="say --artifact, too")

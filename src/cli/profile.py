@@ -112,6 +112,8 @@ def _read(file: Path | None) -> Profile | None:
         raise Misconfigured(
             f"{file} cannot be read: {error}", hint="name a file that --save has written"
         ) from None
+    except (KeyError, TypeError, AttributeError):
+        raise Misconfigured(f"{file} is no profile", hint="name a file that --save has written") from None
 
 
 def _cursor(final: Final) -> str | None:

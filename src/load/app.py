@@ -41,6 +41,8 @@ def handler_of(open_place: Callable[[], Workplace], environ: Mapping[str, str]) 
         if asked.sources:
             from shared.landing.streams import landed_streams
 
+            for source in asked.sources:
+                place().written(source)  # one that nobody knows is told, and is not a source without commits
             asked.spell_out(lambda source: landed_streams(place().store, source))
         for what in asked.ignored:
             telemetry.log.info(f"ignored {what}")
@@ -77,7 +79,7 @@ def _load(
     place: Workplace, stream: Stream, telemetry: Telemetry, *, stop: Callable[[], bool]
 ) -> dict[str, Any]:
     from shared.ingestion.stream_report import last_words
-    from src.loading import load_stream
+    from src.loading import landed_streams, listed, load_stream
 
     name, one = stream
 
@@ -90,7 +92,10 @@ def _load(
             telemetry.alerts.send(said)
 
     try:
-        report = load_stream(place, place.source(name), one, stop=stop, tell=tell).to_json()
+        source = place.source(name)
+        if one not in source.spec.streams:
+            listed(one, [*source.spec.streams, *landed_streams(place.store, name)], name)
+        report = load_stream(place, source, one, stop=stop, tell=tell).to_json()
     except Exception as error:  # one stream's load must not take the others with it
         raise last_words(error) from error
     telemetry.log.info("loaded", extra=report)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from shared.common.errors import Transient, Violation
+from shared.common.errors import Misconfigured, Transient, Violation
 from shared.common.fakes import FakeClock
 from shared.common.redaction import Redactor
 from shared.landing.commit import Draft
@@ -220,6 +220,23 @@ def test_an_unknown_source_is_told_with_the_known_ones(place: Place) -> None:
 
     assert ["m0"] == failed(invoke(place, event))
     assert 'did you mean "recurly"' in place.shelf.alerts[0].todo
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        ({"source": "recurly", "stream": "acounts"}, 'unknown stream "acounts"'),
+        ({"source": "recurli"}, 'unknown source "recurli"'),
+    ],
+)
+def test_an_order_for_what_nobody_knows_is_refused(place: Place, order: dict[str, str], said: str) -> None:
+    """Nothing to load is an answer only for a stream that there is."""
+    place.land("accounts", {"id": "a", "v": 1})
+    refused = invoke(place, order)
+
+    assert isinstance(refused.exception, Misconfigured)
+    assert said in refused.exception.message
+    assert invoke(place, {"source": "recurly", "stream": "plans"}).result["done"] is True
 
 
 def test_streams_that_time_does_not_suffice_for_come_again(place: Place) -> None:
