@@ -16,6 +16,8 @@ from tests.shared.warehouse.stream import Stream
 
 
 class TestSnowflake(WarehouseSuite):
+    reads_long_numbers = False  # a VARIANT has a double then: docs/warehouses.md, Types
+
     @pytest.fixture
     def house(
         self, snowflake: Snowflake, account: Account, database: str, bucket: str, s3: Any
