@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from itertools import count
 
 from shared.common.errors import Violation
 from shared.orchestrator.event import Event
 from shared.orchestrator.filters import compiled, evaluate
-from shared.orchestrator.graph import Graph
+from shared.orchestrator.graph import Graph, Link, Stop
 from shared.orchestrator.journal import Claimed, Outcome, Phase, Standing
 from shared.orchestrator.lane import Job, Lane, Underway
 from shared.orchestrator.policy import Policy
@@ -36,6 +36,9 @@ class Desk:
         self._count = count()
         self.lost: list[Job] = []
         """Jobs whose process is not in the graph (any more), or whose filter failed: they become dead letters."""
+        self.passed: Counter[tuple[str, str]] = Counter()
+        """How many events went along each link, by the names of its ends."""
+        self._first: dict[tuple[str, str], Link] = {}
 
     def arrange(self, graph: Graph) -> None:
         """Take the processes and policies of a graph over. What waits for a process that is gone goes to `lost`."""
@@ -46,6 +49,7 @@ class Desk:
             lane.policy, lane.paused = node.policy, node.paused
             lane.order = _order(node.policy)
             self._offer(lane)
+        self._first = {(link.source, link.target): link for link in graph.links if link.source in graph.inputs}
         for name in self.lanes.keys() - graph.processes.keys():
             lane = self.lanes.pop(name)
             lane.closed = True
@@ -67,6 +71,8 @@ class Desk:
         for number, stop in enumerate(route):
             if not done[number]:
                 self._wait(underway, number, known.get(stop.process), now, wall)
+                if stop.process not in known and self._is_first(underway.event, stop):
+                    self.passed[underway.event.trigger, stop.process] += 1
         return self._close(underway)
 
     def take(self, now: float) -> Job | None:
@@ -132,6 +138,18 @@ class Desk:
                 return name
         return ""
 
+    def _is_first(self, event: Event, stop: Stop) -> bool:
+        """Whether a link leads from the event's input to this stop, and lets it pass."""
+        if not stop.after:
+            return True
+        link = self._first.get((event.trigger, stop.process))
+        if link is None:
+            return False
+        try:
+            return link.filter.is_open or link.filter.lets_pass(event)
+        except Violation:
+            return False
+
     def _wait(self, underway: Underway, number: int, known: Outcome | None, now: float, wall: float) -> None:
         """Give a stop that is not done its place."""
         if known is not None and known.phase is Phase.DEAD:
@@ -160,6 +178,7 @@ class Desk:
             return
         for number, stop in enumerate(underway.route):
             if done in stop.after:
+                self.passed[underway.route[done].process, stop.process] += 1
                 underway.missing[number] -= 1
                 if not underway.missing[number] and (job := underway.held.pop(number, None)):
                     self._ready(job)

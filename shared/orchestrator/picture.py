@@ -30,6 +30,7 @@ def picture(supervisor: Supervisor) -> dict[str, Any]:
                     "operation": [one.text for one in link.filter.operation],
                     "location": link.filter.location,
                     "where": link.filter.where,
+                    "events": supervisor.desk.passed[link.source, link.target],
                 }
                 for link in graph.links
             ],

@@ -1,0 +1,194 @@
+"""The operations that look: the live graph, nodes and their runs, events and their journeys, dead letters, versions."""
+
+from __future__ import annotations
+
+import fnmatch
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.orchestrator.http_door import Response
+from shared.orchestrator.journal import Kept, Standing
+from shared.orchestrator.picture import runs as recent_runs
+from src.dispatch.answers import Problem, answered, told
+from src.dispatch.house import House
+from src.dispatch.operation import Call, Operation, Parameter
+
+PAGE = 200
+"""Events that are read at once."""
+PAGES = 10
+"""Pages that are looked through for one answer; the next answer goes on behind them."""
+LAST = 12
+"""Runs of each process in the graph."""
+LIMIT = Parameter("limit", "How many at most.", most=500, default="50")
+PROCESS = Parameter("process", "Only those of this process.")
+
+
+def graph(house: House, call: Call) -> Response:
+    shown = house.picture()
+    for one in shown["processes"]:
+        last = recent_runs(house.dispatcher.supervisor, one["name"])[:LAST]
+        one["last"] = [
+            {key: run[key] for key in ("event", "phase", "attempt", "at", "seconds")} for run in last
+        ]
+    version = house.dispatcher.document()
+    return answered({"version": version.number, "events": house.standings(), **shown})
+
+
+def node(house: House, call: Call) -> Response:
+    name = call.path["name"]
+    section = house.section(name)
+    shown, version = house.picture(), house.dispatcher.document()
+    states = shown["inputs" if section == "input" else "processes"]
+    settings: dict[str, Any] = next(
+        (one for one in version.document.get(section, []) if one.get("name") == name), {}
+    )
+    state = next((one for one in states if one["name"] == name), None)
+    return answered(
+        {
+            "kind": section,
+            "settings": settings,
+            "state": state,
+            "links": [one for one in shown["links"] if name in (one["from"], one["to"])],
+        },
+        headers={"ETag": f'"{version.number}"'},
+    )
+
+
+def runs(house: House, call: Call) -> Response:
+    return answered({"runs": _runs(house, call)})
+
+
+def logs(house: House, call: Call) -> Response:
+    """The oldest first, as a file would have them."""
+    lines = []
+    for run in reversed(_runs(house, call)):
+        at = datetime.fromtimestamp(run["at"], UTC).strftime("%Y-%m-%d %H:%M:%S")
+        lines.append(
+            f"--- event {run['event']}, attempt {run['attempt']}, {at}Z, {run['seconds']:.3f} s: {run['phase']}"
+        )
+        lines += [text.rstrip("\n") for text in (run["error"], run["logs"]) if text]
+    return told("".join(f"{line}\n" for line in lines))
+
+
+def _runs(house: House, call: Call) -> list[dict[str, Any]]:
+    """The last attempts since the start, then what the journal knows from before."""
+    name, limit = call.path["name"], call.number("limit")
+    if house.section(name) == "input":
+        raise Problem(
+            404, f"{name} is an input: it has no runs", hint="its events are at /api/events?trigger="
+        )
+    found = house.masked(recent_runs(house.dispatcher.supervisor, name))[:limit]
+    if len(found) < limit:
+        seen = {(one["event"], one["attempt"]) for one in found}
+        before = [house.outcome(one) for one in house.journal.runs(name, limit=limit)]
+        found += [one for one in before if (one["event"], one["attempt"]) not in seen]
+    return sorted(found, key=lambda one: -one["at"])[:limit]
+
+
+def events(house: House, call: Call) -> Response:
+    limit, found = call.number("limit"), list[dict[str, Any]]()
+    standing = Standing[call.query["standing"].upper()] if call.query["standing"] else None
+    before = call.number("before")
+    size = PAGE if any(call.query[one.name] for one in FILTERS) else limit
+    for _ in range(PAGES):
+        page = house.journal.events(limit=size, standing=standing, before=before)
+        for one in page:
+            before = one.id
+            if _is_meant(one, call):
+                found.append(house.kept(one, logs=False))
+            if len(found) == limit:
+                return answered({"events": found, "next": before})
+        if len(page) < size:
+            return answered({"events": found, "next": None})
+    # Whoever looks for few among many goes on from here.
+    return answered({"events": found, "next": before})
+
+
+def _is_meant(one: Kept, call: Call) -> bool:
+    query, event = call.query, one.event
+    return (
+        query["trigger"] in ("", event.trigger)
+        and query["operation"] in ("", event.operation.text)
+        and query["id"] in ("", event.id)
+        and (not query["location"] or fnmatch.fnmatchcase(event.location, query["location"]))
+        and (not query["process"] or any(stop.process == query["process"] for stop in one.route))
+    )
+
+
+def event(house: House, call: Call) -> Response:
+    return answered(house.kept(kept_event(house, call)))
+
+
+def kept_event(house: House, call: Call) -> Kept:
+    """The event that the path names. Raises `Problem`."""
+    text = call.path["number"]
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else 0
+    found = house.journal.event(number) if number else None
+    if found is None:
+        raise Problem(404, f"there is no event {text[:40]}", hint="/api/events lists those that are kept")
+    return found
+
+
+def dead(house: House, call: Call) -> Response:
+    found = house.journal.dead(limit=call.number("limit"), process=call.query["process"])
+    return answered({"events": [house.kept(one, logs=False) for one in found]})
+
+
+def versions(house: House, call: Call) -> Response:
+    found = house.journal.versions(limit=call.number("limit"))
+    return answered({"versions": [{"number": one.number, "at": one.at, "note": one.note} for one in found]})
+
+
+def version(house: House, call: Call) -> Response:
+    text = call.path["number"]
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else 0
+    try:
+        if not number:
+            raise KeyError(text)
+        found = house.journal.document(number)
+    except KeyError:
+        raise Problem(404, f"there is no version {text[:40]}", hint="/api/versions lists them") from None
+    return answered(found.document, headers={"ETag": f'"{found.number}"'})
+
+
+def document(house: House, call: Call) -> Response:
+    found = house.dispatcher.document()
+    return answered(found.document, headers={"ETag": f'"{found.number}"'})
+
+
+def schema(house: House, call: Call) -> Response:
+    return answered(house.dispatcher.kinds.model.model_json_schema(by_alias=True))
+
+
+BEFORE = Parameter(
+    "before", "The number of an event: only older ones.", most=10**17 - 1, least=0, default="0"
+)
+STANDING = Parameter("standing", "Where the events stand.", choices=("open", "done", "dead"))
+FILTERS = (
+    Parameter("trigger", "Only those of this input."),
+    Parameter("process", "Only those on whose way this process is."),
+    Parameter("operation", "Only these.", choices=("create", "read", "update", "delete", "unknown")),
+    Parameter("location", "A pattern for the whole location: * any characters, ? one."),
+    Parameter("id", "The id of what happened."),
+)
+LOOKS = (
+    Operation("GET", "/graph", graph, "The live graph: counts since the start, rates per second, states, last runs.",
+              "graph"),
+    Operation("GET", "/nodes/{name}", node, "A node: its settings, its state, its links.", "node", problems=(404,)),
+    Operation("GET", "/nodes/{name}/runs", runs, "The last attempts of a process with their logs, the newest first.",
+              "runs", (LIMIT,), problems=(404,)),
+    Operation("GET", "/nodes/{name}/logs", logs, "What the last attempts wrote, the oldest first.", "text", (LIMIT,),
+              problems=(404,)),
+    Operation("GET", "/events", events,
+              "Events, the newest first; `next` is the `before` of the following page, null at the end.", "events",
+              (LIMIT, BEFORE, STANDING, *FILTERS)),
+    Operation("GET", "/events/{number}", event, "An event and its journey.", "event", problems=(404,)),
+    Operation("GET", "/dead", dead, "Events that some process gave up, the newest first.", "dead", (LIMIT, PROCESS)),
+    Operation("GET", "/document", document, "The document that runs, as it was given; the ETag is its version.",
+              "document"),
+    Operation("GET", "/document/schema", schema, "JSON Schema of documents, with all kinds of inputs and processes.",
+              "schema"),
+    Operation("GET", "/versions", versions, "The versions of the document, the newest first.", "versions", (LIMIT,)),
+    Operation("GET", "/versions/{number}", version, "The document as it was in a version.", "document",
+              problems=(404,)),
+)  # fmt: skip

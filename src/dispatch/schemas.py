@@ -1,0 +1,108 @@
+"""The shapes of what the API takes and answers, as JSON Schema; a test holds real answers against them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+TEXT: dict[str, Any] = {"type": "string"}
+WHOLE: dict[str, Any] = {"type": "integer"}
+NUMBER: dict[str, Any] = {"type": "number"}
+FLAG: dict[str, Any] = {"type": "boolean"}
+TIME: dict[str, Any] = {"type": "number", "description": "Seconds since 1970; 0 is never."}
+RATE: dict[str, Any] = {"type": "number", "description": "Per second, over the last 15 seconds."}
+PHASE: dict[str, Any] = {"enum": ["started", "retry", "done", "dead", "dropped"]}
+NAMES: dict[str, Any] = {"oneOf": [TEXT, {"type": "array", "items": TEXT}]}
+
+
+def _list(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _object(optional: tuple[str, ...] = (), /, **properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {name.rstrip("_"): one for name, one in properties.items()},
+        "required": sorted(name.rstrip("_") for name in properties if name.rstrip("_") not in optional),
+        "additionalProperties": False,
+    }
+
+
+RUN = {"event": WHOLE, "phase": PHASE, "attempt": WHOLE, "at": TIME, "seconds": NUMBER}
+LINK = {"from_": TEXT, "to": TEXT, "operation": _list(TEXT), "location": TEXT, "where": TEXT}
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "problem": _object(
+        ("hint", "errors"), type=TEXT, title=TEXT, status=WHOLE, detail=TEXT, hint=TEXT,
+        errors=_list(_object(("line", "column"), line=WHOLE, column=WHOLE, message=TEXT)),
+    ),
+    "input": _object(
+        name=TEXT, type=TEXT, state={"enum": ["starting", "running", "failing", "paused", "done"]}, events=WHOLE,
+        rate=RATE, failures=WHOLE, last_error=TEXT, last_at=TIME,
+    ),
+    "process": _object(
+        ("last",), name=TEXT, type=TEXT, state={"enum": ["paused", "resting", "running", "idle"]}, running=WHOLE,
+        ready=WHOLE, later=WHOLE, pending=WHOLE, started=WHOLE, done=WHOLE, failed=WHOLE, dead=WHOLE, seconds=NUMBER,
+        rate=RATE, failing=RATE, last_error=TEXT, last_at=TIME, last=_list(_object(**RUN)),
+    ),
+    "live_link": _object(**LINK, events=WHOLE, rate=RATE),
+    "standings": _object(open=WHOLE, done=WHOLE, dead=WHOLE),
+    "graph": _object(
+        version=WHOLE, at=TIME, draining=FLAG, trouble=TEXT, open=WHOLE, events=_ref("standings"),
+        inputs=_list(_ref("input")), processes=_list(_ref("process")), links=_list(_ref("live_link")),
+    ),
+    "node": _object(
+        kind={"enum": ["input", "process"]}, settings={"type": "object"},
+        state={"oneOf": [_ref("input"), _ref("process"), {"type": "null"}]}, links=_list(_ref("live_link")),
+    ),
+    "run": _object(**RUN, process=TEXT, error=TEXT, logs=TEXT),
+    "runs": _object(runs=_list(_ref("run"))),
+    "stop": _object(
+        ("attempt", "at", "seconds", "due", "error", "logs"), process=TEXT,
+        phase={"enum": ["waiting", *PHASE["enum"]]}, attempt=WHOLE, at=TIME, seconds=NUMBER, due=TIME, error=TEXT,
+        logs=TEXT,
+    ),
+    "event": _object(
+        number=WHOLE, key=TEXT, at=TIME, standing={"enum": ["open", "done", "dead"]}, journey=_list(_ref("stop")),
+        event=_object(
+            ("payload",), location=TEXT, operation={"enum": ["unknown", "create", "read", "update", "delete"]},
+            id=TEXT, trigger=TEXT, payload={"type": "object"},
+        ),
+    ),
+    "events": _object(events=_list(_ref("event")), next={"type": ["integer", "null"]}),
+    "dead": _object(events=_list(_ref("event"))),
+    "versions": _object(versions=_list(_object(number=WHOLE, at=TIME, note=TEXT))),
+    "changed": _object(version=WHOLE, note=TEXT),
+    "checked": _object(faults=WHOLE),
+    "decided": _object(
+        events={"type": "object", "additionalProperties": _list(TEXT),
+                "description": "The processes that it is about, by the number of the event."}
+    ),
+    "decision": _object(("process",), events=_list({"type": "integer", "minimum": 1}), process=TEXT),
+    "schema": {"type": "object"},
+    "node_settings": {
+        "type": "object",
+        "properties": {"name": TEXT, "type": TEXT},
+        "required": ["type"],
+        "description": "One [[input]] or [[process]] of docs/dispatch.md; /api/document/schema has all kinds.",
+    },
+    "link": {
+        "type": "object",
+        "properties": {"from": NAMES, "to": NAMES, "operation": NAMES, "location": TEXT, "where": TEXT},
+        "required": ["from", "to"],
+        "additionalProperties": False,
+    },
+    "document": {
+        "type": "object",
+        "properties": {
+            "input": _list(_ref("node_settings")),
+            "process": _list(_ref("node_settings")),
+            "links": _list(_ref("link")),
+            "dispatcher": {"type": "object"},
+            "http": {"type": "object"},
+        },
+        "additionalProperties": False,
+    },
+}  # fmt: skip
