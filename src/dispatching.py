@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,16 +30,25 @@ def kinds() -> Kinds:
     from shared.orchestrator.inputs.landing import LandingInput
     from shared.orchestrator.inputs.objects import ObjectsInput
     from shared.orchestrator.inputs.postgres import PostgresInput
+    from shared.orchestrator.inputs.queue import QueueInput
     from shared.orchestrator.inputs.schedule import ScheduleInput
     from shared.orchestrator.inputs.webhook import WebhookInput
     from shared.orchestrator.processes.call import CallProcess
     from shared.orchestrator.processes.command import CommandProcess
     from shared.orchestrator.processes.container import ContainerProcess
+    from shared.orchestrator.processes.execution import ExecutionProcess
+    from shared.orchestrator.processes.lambda_function import LambdaProcess
+    from shared.orchestrator.processes.product import IngestProcess, LoadProcess, PipelineProcess
+    from shared.orchestrator.processes.task import TaskProcess
     from shared.orchestrator.processes.webhook import HookProcess
 
     return Kinds(
-        [PostgresInput, WebhookInput, ScheduleInput, ObjectsInput, LandingInput, CallInput],
-        [ContainerProcess, HookProcess, CommandProcess, CallProcess],
+        [PostgresInput, WebhookInput, ScheduleInput, ObjectsInput, LandingInput, QueueInput, CallInput],
+        [
+            *(ContainerProcess, HookProcess, CommandProcess, CallProcess),
+            *(LambdaProcess, TaskProcess, ExecutionProcess),
+            *(IngestProcess, LoadProcess, PipelineProcess),
+        ],
     )
 
 
@@ -73,8 +84,22 @@ def surroundings(place: Workplace) -> Surroundings:
         doors={
             "objects": lambda url: open_store(url, clock=place.clock),
             "landing": lambda name: streams(place, name),
+            "aws": aws_client,
+            "product": product,
         },
     )
+
+
+def aws_client(service: str) -> Any:
+    """Functions of Lambda may take 15 minutes to answer; everything else answers in seconds."""
+    from shared.aws.clients import client
+
+    return client(service, read_timeout=910 if service == "lambda" else 60, attempts=1)
+
+
+def product(words: Sequence[str]) -> tuple[Sequence[str], Mapping[str, str]]:
+    """The command line of this program in a process of its own, with the settings of this one."""
+    return [sys.executable, "-m", "src.cli", *words], dict(os.environ)
 
 
 def open_journal(url: str) -> Store:
