@@ -20,6 +20,7 @@ _WRONG = (
     "ResourceNotFound",
     "NotFound",
     "DoesNotExist",
+    "NonExistent",
     "Validation",
     "InvalidParameter",
     "InvalidArn",
