@@ -8,7 +8,7 @@ ARGS ?=
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-gx lint format bench layers package deploy lock clean
+.PHONY: help setup demo test test-gx test-sam lint format bench layers package deploy lock clean
 
 # An environment that is active in the calling shell must not become part of this one.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
@@ -44,6 +44,14 @@ test-gx: $(READY) ## compare the checks with Great Expectations, in an environme
 	@sh .ci/gx
 	@.venv-gx/bin/python -m pytest -c tests/oracle/great_expectations/pytest.ini --rootdir . tests/oracle/great_expectations $(ARGS)
 
+test-sam: $(READY) layers package ## run every function by `sam local invoke`, in containers (as root: installs podman)
+	@sh .ci/sam
+	@SAM=.venv-sam/bin/sam .venv/bin/python -m pytest -c tests/sam/pytest.ini --rootdir . tests/sam $(ARGS)
+
+test-airflow: $(READY) ## load and run generated DAGs in Airflow 3 and 2, in environments of their own
+	@sh .ci/airflow
+	@SLUICE_TEST_AIRFLOW=1 .venv/bin/python -m pytest tests/oracle/airflow $(ARGS)
+
 lint: $(READY) ## check style, types, imports between rooms, templates, and security
 	@sh .ci/lint
 
@@ -70,7 +78,7 @@ clean: ## remove caches, reports and builds (ALL=1: the environments too)
 	@rm -rf .coverage .coverage.* coverage.xml htmlcov build dist .hypothesis .import_linter_cache .mypy_cache \
 	  .pytest_cache .ruff_cache .schemathesis
 	@find . -name '.?*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
-	@if [ -n "$(ALL)" ]; then rm -rf .venv .venv-gx .venv-scan .venv-tools; fi
+	@if [ -n "$(ALL)" ]; then rm -rf .venv .venv-gx .venv-sam .venv-scan .venv-tools; fi
 
 $(READY): Pipfile.lock .ci/setup
 	@sh .ci/setup

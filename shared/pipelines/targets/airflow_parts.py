@@ -100,10 +100,11 @@ class Step(BaseOperator):
         wait = min(first * self.backoff ** min(number, 1000), self.max_delay) - first if number > 0 else 0.0
         return self._rest(run, wait, None, None) if wait > 0 else self._work(run, time.time())
 
-    def resume(self, context: Any, event: Any = None, state: Any = None, began: float | None = None) -> Any:
+    def resume(self, context: Any, event: Any = None) -> Any:
         run = Run(context, self)
-        run.state = state
-        return self._work(run, began or time.time())
+        kept = run.ti.xcom_pull(task_ids=self.task_id, key="kept", map_indexes=run.ti.map_index)
+        run.state = kept["state"]
+        return self._work(run, kept["began"] or time.time())
 
     def _work(self, run: Run, began: float) -> Any:
         with limited(self.timeout and began + self.timeout - time.time()):
@@ -114,8 +115,8 @@ class Step(BaseOperator):
         if self.timeout and began:
             seconds = min(seconds, began + self.timeout - time.time())
         if self.defers:
-            trigger = TimeDeltaTrigger(timedelta(seconds=max(seconds, 0.0)))
-            self.defer(trigger=trigger, method_name="resume", kwargs={"state": state, "began": began})
+            run.ti.xcom_push(key="kept", value={"state": state, "began": began})
+            self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=max(seconds, 0.0))), method_name="resume")
         time.sleep(max(seconds, 0.0))
         run.state = state
         return self._work(run, began or time.time())
@@ -215,7 +216,7 @@ def states_of(run: Run, task_ids: list[str], map_index: int = -1) -> dict[str, A
 _RUN_ENDED = '''
 def report(run: Run, task_ids: list[str]) -> None:
     """Fails the run when one of its steps failed, also one that others were to go on after."""
-    failed = [name for name, state in states_of(run, task_ids).items() if state in ("failed", "upstream_failed")]
+    failed = [name for name, state in states_of(run, task_ids).items() if state == "failed"]
     if failed:
         raise RuntimeError(f"failed: {', '.join(failed)}")
 '''
@@ -238,7 +239,7 @@ def gather(run: Run, items: str, steps: list[str]) -> list[Any]:
     count, failed = len(run.output(items)), []
     for index in range(count):
         states = states_of(run, steps, index)
-        failed += [f"{name}[{index}]" for name, state in states.items() if state in ("failed", "upstream_failed")]
+        failed += [f"{name}[{index}]" for name, state in states.items() if state == "failed"]
     if failed:
         raise RuntimeError(f"failed: {', '.join(failed)}")
     return [run.ti.xcom_pull(task_ids=steps[-1], map_indexes=index) for index in range(count)]

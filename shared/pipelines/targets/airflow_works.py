@@ -140,7 +140,11 @@ def _own(step: Step, writing: Writing, indent: int) -> str:
     match step.work:
         case Ingest(source=source, inputs=(), outputs=(), config=MapOf(())) as work if source and not local:
             writing.use("ingest")
-            order: dict[str, Any] = {"source": source, "streams": list(work.streams), "full_refresh": work.full_refresh}
+            order: dict[str, Any] = {
+                "source": source,
+                "streams": list(work.streams),
+                "full_refresh": work.full_refresh,
+            }
             given = {name: item for name, item in order.items() if item}
             return call("ingest", [Raw("run"), app, given], {"load": work.load}, indent=indent)
         case Load(source, streams, MapOf(())) if not local:
