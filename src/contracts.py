@@ -8,12 +8,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.common.documents import read_json_document, read_yaml
+from shared.common.documents import Document, read_json_document, read_yaml
 from shared.common.errors import Misconfigured, SluiceError, unknown
 from shared.contracts.compatibility.keywords import draft_of
 from shared.contracts.compatibility.verdict import Mode
 from shared.contracts.contract import DIALECTS, Contract
 from shared.contracts.registry import Registry, Version, refusal
+from shared.contracts.schema_faults import check_schema, invalid
 from shared.contracts.shelves import FolderShelf
 from shared.contracts.validate import Validator
 from src.workplace import source_files
@@ -119,7 +120,8 @@ def read_schema(place: Workplace, name: str) -> dict[str, Any]:
     """
     path = Path(name)
     if path.is_file():
-        return _checked(_schema_in(path), name)
+        document, schema = _schema_in(path)
+        return _checked(schema, name, document)
     subject, at, number = name.partition("@")
     if subject.partition(".")[0] not in source_files() or not subject.partition(".")[2]:
         raise Misconfigured(
@@ -138,21 +140,23 @@ def read_contract(place: Workplace, name: str) -> Contract:
     return Contract.from_document(read_schema(place, name), name=name, file=name)
 
 
-def _schema_in(path: Path) -> Any:
+def _schema_in(path: Path) -> tuple[Document | None, Any]:
+    """The schema in a file, and the document where it is written as it is, for the places of its faults."""
     try:
         text = path.read_bytes()
     except OSError as error:
         raise Misconfigured(f"cannot read {path}: {error.strerror}") from None
     yaml = path.suffix in (".yml", ".yaml")
-    data = (read_yaml if yaml else read_json_document)(text, file=str(path)).data
+    document = (read_yaml if yaml else read_json_document)(text, file=str(path))
+    data = document.data
     if isinstance(data, dict) and {"subject", "version", "digest", "schema"} <= data.keys():
-        return data["schema"]
+        return None, data["schema"]
     if isinstance(data, dict) and "columns" in data and "properties" not in data:
-        return dict(Contract.from_document(data, file=str(path)).schema)
-    return data
+        return None, dict(Contract.from_document(data, file=str(path)).schema)
+    return document, data
 
 
-def _checked(schema: Any, name: str) -> dict[str, Any]:
+def _checked(schema: Any, name: str, document: Document | None) -> dict[str, Any]:
     if not isinstance(schema, dict):
         raise Misconfigured("a schema is an object", hint="write a JSON Schema or columns:", file=name)
     if "$schema" not in schema and draft_of(schema) == "draft-07":  # lists of items are valid there only
@@ -160,7 +164,10 @@ def _checked(schema: Any, name: str) -> dict[str, Any]:
     dialect = str(schema.get("$schema", DIALECTS[0]))
     if dialect.rstrip("#") not in DIALECTS:
         raise unknown("JSON Schema dialect", dialect, DIALECTS, file=name)
-    Validator.for_contract(Contract(name, schema))
+    if document is not None:
+        check_schema(document, schema)
+    elif wrong := invalid(schema, contract=name):
+        raise wrong
     return schema
 
 

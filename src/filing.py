@@ -46,6 +46,7 @@ def file_spec(
 ) -> FileSpec:
     """What the options of a command say about a file. Raises `Misconfigured`: the schema or an option is wrong."""
     from shared.contracts.contract import Contract
+    from shared.contracts.schema_faults import check_schema_text
     from shared.ingestion.files_spec import SOURCE, FileSpec
     from shared.ingestion.sql_table import key_of
     from shared.landing.layout import Layout
@@ -62,6 +63,7 @@ def file_spec(
             f'the table "{table}" has capital letters, and some warehouses take it and {table.lower()} for one',
             hint=f"call it {table.lower()}",
         )
+    check_schema_text(text, file=str(schema))
     chosen: Any = form or ("csv" if CSV.search(name) else "jsonl")
     kept: Any = nested
     contract = Contract.from_text(text, file=str(schema), name=f"{SOURCE}.{table}")

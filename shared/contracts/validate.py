@@ -30,6 +30,10 @@ Record = bytes | msgspec.Raw
 """One JSON text."""
 
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+DEEPEST = 1000
+"""Levels that every parser reads: they keep to Python's own limit, which newer versions have made higher."""
+
 _plain = msgspec.json.Decoder()
 _syntax = msgspec.json.Decoder(msgspec.Raw)
 
@@ -80,7 +84,7 @@ class Validator:
         except msgspec.ValidationError:
             return self._beyond(record)
         except NOT_JSON as error:
-            return None, [Fault("", "json", f"not JSON: {error}")]
+            return None, [Fault("", "json", not_json(error))]
         return value, self._faults(value) + self._duplicates(record)
 
     def is_valid(self, value: Any) -> bool:
@@ -96,7 +100,7 @@ class Validator:
                 _syntax.decode(record)
                 value = _load_with(stand_in, record)
             except (ValueError, RecursionError) as error:
-                return None, [Fault("", "json", f"not JSON: {error}")]
+                return None, [Fault("", "json", not_json(error))]
             faults.update(dict.fromkeys(self._faults(value)))
         return value, list(faults) + self._duplicates(record)
 
@@ -106,7 +110,7 @@ class Validator:
         try:
             return [_fault(error) for error in self._compiled.iter_errors(value)]
         except ValueError as error:  # jsonschema-rs walks less deep than Python 3.12 and later parse
-            return [Fault("", "json", f"nested too deeply: {error}")]
+            return [Fault("", "json", f"nested too deeply for a schema to be held against it: {error}")]
 
     def _duplicates(self, record: Record) -> list[Fault]:
         if self.duplicates is Duplicates.LAST:
@@ -116,6 +120,13 @@ class Validator:
     @cached_property
     def _compiled(self) -> Any:
         return _compile(self.contract, dict(self.contract.schema))
+
+
+def not_json(error: Exception) -> str:
+    """What is told of a text that a parser does not take."""
+    if isinstance(error, RecursionError):
+        return f"nested too deeply: about {DEEPEST:,} objects and lists within each other can be read"
+    return f"not JSON: {error}"
 
 
 def doubled(record: Record) -> list[str]:
@@ -173,5 +184,8 @@ def _compile(contract: Contract, schema: dict[str, Any]) -> Any:
     try:
         return jsonschema_rs.validator_for(schema, validate_formats=True, mask="the value", offline=True)
     except (ValueError, jsonschema_rs.ReferencingError) as error:
+        from shared.contracts.schema_faults import invalid
+
+        told = invalid(schema, contract=contract.name)
         text = str(error).split("\n\n", maxsplit=1)[0]
-        raise Misconfigured(f"the schema is not valid: {text}", contract=contract.name) from None
+        raise told or Misconfigured(f"the schema is not valid: {text}", contract=contract.name) from None
