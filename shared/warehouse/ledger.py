@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from shared.common.errors import Violation
+from shared.common.errors import Misconfigured, Violation
 from shared.landing.commit import Commit
 from shared.warehouse.ddl import LEDGER
 from shared.warehouse.ports import Disposition, Session, TableSpec, Warehouse
@@ -56,6 +56,26 @@ def same_log(log: Commits, session: Session, table: TableSpec, position: int) ->
         wrong = astray(log, table.source, table.stream, position, run_of(session, table))
         if wrong is not None:
             raise wrong
+
+
+def one_row_per_key(session: Session, table: TableSpec) -> None:
+    """Raises `Misconfigured` when a merged table was filled by another write_disposition and repeats keys."""
+    if table.disposition is not Disposition.MERGE or not table.primary_key:
+        return
+    last = session.query(
+        f"SELECT disposition FROM {LEDGER}.loads WHERE source = ? AND stream = ? AND to_sequence > from_sequence "
+        "ORDER BY loaded_at DESC LIMIT 1",
+        (table.source, table.stream),
+    )
+    if not last or last[0][0] == table.disposition.value:
+        return
+    flaws = session.flaws()
+    if flaws is not None and flaws.doubled:
+        raise Misconfigured(
+            f"{flaws.doubled} keys have several rows in the final table: it was filled with write_disposition "
+            f"{last[0][0]}, and is to have one row per {', '.join(table.primary_key)}",
+            hint="rename or drop it, and load it again with --replay-from 1",
+        )
 
 
 def astray(

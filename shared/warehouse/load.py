@@ -25,7 +25,7 @@ from shared.warehouse.drift import evolved, unrounded
 from shared.warehouse.fetch import fetch, workplace
 from shared.warehouse.gate import Gate, OpenGate, withdrawn
 from shared.warehouse.infer import infer
-from shared.warehouse.ledger import same_log
+from shared.warehouse.ledger import one_row_per_key, same_log
 from shared.warehouse.ports import (
     Applied,
     Change,
@@ -121,6 +121,7 @@ def load(
             run = _Loading(store, session, table, columns, gate or OpenGate(), load_id, clock, on_step)
             session.sweep()
             if commits:
+                one_row_per_key(session, table)
                 sweep(store, session, table, position=position, now=clock.now())
             for batch in run.batches(log, commits, position, batch_bytes) if commits else ():
                 if stop():
