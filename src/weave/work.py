@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from shared.common.ports import ObjectStore
 from shared.gitops.configuration import Weaving, Woven
 from shared.gitops.lease import Lease, leased
 from shared.gitops.news import BranchMoved, News, PullChanged
@@ -20,12 +21,16 @@ SECONDS = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What the worker has at hand; tests put a repository in memory here."""
+    """What the worker has at hand; tests put a repository in memory here.
+
+    `leases`: who holds a branch is kept there, and not in the landing zone.
+    """
 
     place: Workplace
     weaving: Weaving
     open_repository: Callable[[Workplace, Woven], Repository] = repository
     open_delivery: Callable[[Woven, Repository, Lease], Delivery] = delivery
+    leases: ObjectStore | None = None
 
     @classmethod
     def of(cls, place: Workplace) -> Bench:
@@ -44,7 +49,7 @@ def work(bench: Bench, news: News) -> Iterator[Outcome]:
 
 def _weave(bench: Bench, woven: Woven) -> Outcome:
     place, name = bench.place, f"weave/{woven.host.value}/{woven.repository}/{woven.branch}"
-    with leased(place.store, place.clock, name, holder=holder(), seconds=SECONDS) as lease:
+    with leased(bench.leases or place.store, place.clock, name, holder=holder(), seconds=SECONDS) as lease:
         found = bench.open_repository(place, woven)
         outcome = weave(
             found,

@@ -71,7 +71,7 @@ def test_a_person_sees_what_a_merge_would_change(ada: Person) -> None:
         "+ created  returns  pipelines/new/returns.yml",
         "steps +       tell",
         "new hosts     hooks.example",
-        "    --- a/",
+        "    --- a/dags/orders.py",
         "USD in 30 days",
         "1 created, 1 changed, 1 deleted: it passes",
     ):
