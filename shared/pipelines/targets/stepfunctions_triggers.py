@@ -1,0 +1,161 @@
+"""What starts a state machine: a CloudFormation template with schedules of EventBridge, and rules for events.
+
+Cron of Unix becomes that of AWS: six fields, days of the week from 1 (Sunday), and exactly one of the two kinds of days
+is `?`; where Unix has both (either is enough), there are two schedules.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, assert_never
+
+from shared.common.instants import format_instant
+from shared.pipelines.plan import Plan
+from shared.pipelines.schedule import Cron, Event, Once, Rate, Schedule
+from shared.pipelines.targets.stepfunctions_work import machine_name
+
+_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+_TIME = '{"time": "<aws.scheduler.scheduled-time>"}'
+
+
+def aws_cron(cron: Cron) -> list[str]:
+    """The expressions of AWS that together are this one of Unix.
+
+    >>> aws_cron(Cron("0 3 * * *")), aws_cron(Cron("0 0 13 * 5"))
+    (['cron(0 3 * * ? *)'], ['cron(0 0 13 * ? *)', 'cron(0 0 ? * FRI *)'])
+    """
+    minute, hour, day, month, weekday = cron.fields
+    by_day = f"cron({minute} {hour} {day} {month} ? *)"
+    by_weekday = f"cron({minute} {hour} ? {month} {_weekdays(weekday)} *)"
+    if weekday == "*":
+        return [by_day]
+    if day == "*":
+        return [by_weekday]
+    return [by_day, by_weekday]
+
+
+def _weekdays(field: str) -> str:
+    """Days of the week written out by name, so that no engine counts them from elsewhere."""
+    days: list[int] = []
+    for item in field.split(","):
+        span, _, step = item.partition("/")
+        first, _, last = span.partition("-")
+        if span == "*":
+            start, end = 0, 6
+        else:
+            start = _day(first)
+            end = _day(last) if last else (6 if step else start)
+        end = 7 if end < start else end
+        days += [number % 7 for number in range(start, end + 1, int(step or 1))]
+    return ",".join(_DAYS[number] for number in sorted(set(days)))
+
+
+def _day(text: str) -> int:
+    return _DAYS.index(text) if text in _DAYS else int(text)
+
+
+def rate(seconds: int) -> str:
+    """A rate in the grammar of AWS.
+
+    >>> rate(60), rate(7200), rate(86400)
+    ('rate(1 minute)', 'rate(2 hours)', 'rate(1 day)')
+    """
+    for size, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds % size == 0:
+            count = seconds // size
+            return f"rate({count} {word}{'' if count == 1 else 's'})"
+    raise AssertionError("rates are whole minutes")
+
+
+def template(plan: Plan, name: str) -> dict[str, Any]:
+    """The machine, its schedules and its rules; roles are given as parameters. The definition lies beside it."""
+    resources: dict[str, Any] = {
+        "Machine": {
+            "Type": "AWS::Serverless::StateMachine",
+            "Properties": {
+                "Name": name,
+                "Type": "STANDARD",
+                "DefinitionUri": f"{name}.asl.json",
+                "Role": {"Ref": "Role"},
+                "Tags": {"pipeline": name} | ({"domain": _tag(plan.domain)} if plan.domain else {}),
+            },
+        }
+    }
+    if plan.schedule is not None:
+        resources |= _schedules(plan.schedule, name)
+    parameters = {"Role": {"Type": "String", "Description": "ARN of the role that the machine has"}}
+    if plan.schedule is not None:
+        parameters["StartRole"] = {
+            "Type": "String",
+            "Description": "ARN of a role that may start the machine",
+        }
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Parameters": parameters,
+        "Resources": resources,
+    }
+
+
+def _tag(text: str) -> str:
+    return re.sub(r"[^\w .:/=+@-]", "_", text)[:256]
+
+
+def _schedules(schedule: Schedule, name: str) -> dict[str, Any]:
+    match schedule.trigger:
+        case Cron() as cron:
+            expressions = aws_cron(cron)
+        case Rate(seconds):
+            expressions = [rate(seconds)]
+        case Once(at):
+            expressions = [f"at({at.strftime('%Y-%m-%dT%H:%M:%S')})"]
+        case Event(event):
+            return {"Rule": _rule(event)}
+        case never:
+            assert_never(never)
+    found = {}
+    for number, expression in enumerate(expressions, start=1):
+        properties: dict[str, Any] = {
+            "Name": name if number == 1 else f"{name[:60]}-{number}",
+            "ScheduleExpression": expression,
+            "ScheduleExpressionTimezone": "UTC" if isinstance(schedule.trigger, Once) else schedule.timezone,
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "Target": {"Arn": {"Ref": "Machine"}, "RoleArn": {"Ref": "StartRole"}, "Input": _TIME},
+        }
+        properties["Name"] = properties["Name"][:64]
+        if schedule.start is not None:
+            properties["StartDate"] = format_instant(schedule.start)
+        if schedule.end is not None:
+            properties["EndDate"] = format_instant(schedule.end)
+        found["Schedule" if number == 1 else f"Schedule{number}"] = {
+            "Type": "AWS::Scheduler::Schedule",
+            "Properties": properties,
+        }
+    return found
+
+
+def _rule(event: str) -> dict[str, Any]:
+    """A rule: an object in a bucket, another pipeline that succeeded, or an event of this product by name."""
+    pattern: dict[str, Any]
+    if event.startswith("s3://"):
+        bucket, _, prefix = event.removeprefix("s3://").partition("/")
+        detail: dict[str, Any] = {"bucket": {"name": [bucket]}}
+        if prefix:
+            detail["object"] = {"key": [{"prefix": prefix}]}
+        pattern = {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": detail}
+    elif event.startswith("pipeline:"):
+        other = machine_name(event.removeprefix("pipeline:"))
+        pattern = {
+            "source": ["aws.states"],
+            "detail-type": ["Step Functions Execution Status Change"],
+            "detail": {"status": ["SUCCEEDED"], "stateMachineArn": [{"suffix": f":stateMachine:{other}"}]},
+        }
+    else:
+        pattern = {"detail-type": [event]}
+    target = {
+        "Id": "machine",
+        "Arn": {"Ref": "Machine"},
+        "RoleArn": {"Ref": "StartRole"},
+        "InputTransformer": {"InputPathsMap": {"time": "$.time"}, "InputTemplate": '{"time": <time>}'},
+    }
+    return {"Type": "AWS::Events::Rule", "Properties": {"EventPattern": pattern, "Targets": [target]}}
