@@ -41,7 +41,7 @@ class GitHubDialect(Dialect):
         return {
             "X-RateLimit-Limit": "5000",
             "X-RateLimit-Remaining": "4900",
-            "X-RateLimit-Reset": "1795172400",
+            "X-RateLimit-Reset": "1795169760",
         }
 
     def declined(self, error: Declined) -> Reply:

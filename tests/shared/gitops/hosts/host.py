@@ -92,7 +92,7 @@ class Dialect:
         self.remarks: dict[int, dict[int, str]] = {}
         self.foreign: set[int] = set()
         self.url = ""
-        self._names = 0
+        self.names = 0
 
     def routes(self) -> list[Route]:
         raise NotImplementedError
@@ -144,9 +144,9 @@ class Dialect:
         return next((sha for sha in self.model._past(other) if sha in past), None)
 
     def remark(self, number: int, text: str) -> int:
-        self._names += 1
-        self.remarks.setdefault(number, {})[self._names] = text
-        return self._names
+        self.names += 1
+        self.remarks.setdefault(number, {})[self.names] = text
+        return self.names
 
     def remark_of(self, name: int, *, mine: bool = True) -> dict[int, str]:
         if mine and name in self.foreign:
