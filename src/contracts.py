@@ -15,9 +15,10 @@ from shared.contracts.compatibility.verdict import Mode
 from shared.contracts.contract import DIALECTS, Contract
 from shared.contracts.registry import Registry, Version, refusal
 from shared.contracts.schema_faults import check_schema, invalid
-from shared.contracts.shelves import FolderShelf
+from shared.contracts.shelves import FolderShelf, StoreShelf
 from shared.contracts.validate import Validator
-from src.workplace import source_files
+from shared.ingestion.evolution import SUFFIX
+from src.workplace import FILES, source_files
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 
@@ -116,6 +117,9 @@ def standing(subject: Subject) -> Standing:
 def read_schema(place: Workplace, name: str) -> dict[str, Any]:
     """The schema in a file (JSON or YAML; a version's, too), or of a subject: `SOURCE.STREAM`, `SOURCE.STREAM@2`.
 
+    What the source does not have itself is looked for among the versions in the landing zone: the last one of a subject
+    that only runs know, such as `SOURCE.STREAM__evolved` (docs/drift.md), or the numbered one.
+
     Raises `Misconfigured` when there is neither, and when it is not a valid schema.
     """
     path = Path(name)
@@ -123,16 +127,44 @@ def read_schema(place: Workplace, name: str) -> dict[str, Any]:
         document, schema = _schema_in(path)
         return _checked(schema, name, document)
     subject, at, number = name.partition("@")
-    if subject.partition(".")[0] not in source_files() or not subject.partition(".")[2]:
+    source_name, _, stream = subject.partition(".")
+    in_git = source_name in source_files()
+    if not stream or not (in_git or source_name == FILES):
         raise Misconfigured(
             f"{name} is no file and no subject", hint="name a file, SOURCE.STREAM or SOURCE.STREAM@2"
         )
+    source, landed = place.source(source_name), Registry(StoreShelf(place.store))
     if not at:
-        return dict(subjects(place, [subject])[0].contract.schema)
+        if stream in source.contracts or not (versions := landed.versions(subject)):
+            return dict(subjects(place, [subject])[0].contract.schema)
+        return dict(versions[-1].schema)
     if not number.isdecimal():
         raise Misconfigured(f'"{number}" is no version', hint=f"write {subject}@2")
-    source = place.source(subject.partition(".")[0])
-    return dict(Registry(FolderShelf(versions_folder(source))).version(subject, int(number)).schema)
+    here = Registry(FolderShelf(versions_folder(source))) if in_git else landed
+    try:
+        return dict(here.version(subject, int(number)).schema)
+    except Misconfigured:
+        if all(one.number != int(number) for one in landed.versions(subject)):
+            raise
+    return dict(landed.version(subject, int(number)).schema)
+
+
+def landed_subjects(place: Workplace, names: Iterable[str]) -> tuple[list[Subject], list[str]]:
+    """The subjects of these names (or of all sources), and what else of theirs has versions in the landing zone.
+
+    Raises `Misconfigured` for a name that is neither.
+    """
+    known, found, others = StoreShelf(place.store).subjects(), list[Subject](), dict[str, None]()
+    for name in list(names) or [*source_files(), FILES]:
+        theirs = [one for one in known if one in (name, name + SUFFIX) or one.startswith(f"{name}.")]
+        try:
+            found += subjects(place, [name])
+        except Misconfigured:
+            if not theirs and name != FILES:
+                raise
+        others |= dict.fromkeys(theirs)
+    own = {subject.name for subject in found}
+    return found, [name for name in others if name not in own]
 
 
 def read_contract(place: Workplace, name: str) -> Contract:

@@ -63,6 +63,13 @@ class StoreShelf:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
+    def subjects(self) -> list[str]:
+        """All subjects that have a version, in alphabetical order."""
+        places = (info.key.split("/")[1:] for info in self._store.list("contracts/"))
+        return sorted(
+            {f"{place[0]}.{place[1]}" for place in places if len(place) == 3 and _FILE.fullmatch(place[2])}
+        )
+
     def numbers(self, subject: str) -> list[int]:
         home = self._home(subject)
         names = (info.key.removeprefix(home) for info in self._store.list(home))

@@ -159,29 +159,45 @@ def register(context: click.Context, names: tuple[str, ...], where: str) -> None
 @json_option
 @click.pass_obj
 def list_(screen: Screen, names: tuple[str, ...], where: str) -> None:
-    """List the contracts of NAME (or of all sources) with their versions."""
-    from src.contracts import subjects
+    """List the contracts of NAME (or of all sources) with their versions.
+
+    In the landing zone there are more: those of files and databases, and SOURCE.STREAM__evolved, which would have held
+    for what drifted.
+    """
+    from src.contracts import landed_subjects, subjects
     from src.workplace import Workplace
 
     place = Workplace.open()
-    found = []
-    for subject in subjects(place, names):
+    found: list[dict[str, Any]] = []
+    known, others = (subjects(place, names), []) if where == "git" else landed_subjects(place, names)
+    for subject in known:
         registry = subject.registry if where == "git" else _landing(place)
         versions = registry.versions(subject.name)
         same = next((one.number for one in versions if one.digest == subject.contract.digest), None)
         policy = f"{subject.mode}{' lenient' if subject.lenient else ''}"
         found.append({"subject": subject.name, "versions": len(versions), "current": same, "mode": policy})
+    for name in others:
+        count = len(_landing(place).versions(name))
+        found.append({"subject": name, "versions": count, "current": None, "mode": "-"})
     rows = [(one["subject"], one["versions"], one["current"] or "-", one["mode"]) for one in found]
     screen.say(table(rows, head=("subject", "versions", "current", "mode"), right=[1, 2]))
     screen.answer({"contracts": found})
 
 
-@verb("show", "sluice contract show recurly.accounts", "sluice contract show recurly.accounts@2 --json")
+@verb(
+    "show",
+    "sluice contract show recurly.accounts",
+    "sluice contract show recurly.accounts@2 --json",
+    "sluice contract show recurly.accounts__evolved",
+)
 @click.argument("name")
 @json_option
 @click.pass_obj
 def show(screen: Screen, name: str) -> None:
-    """Print the schema of NAME: a file, SOURCE.STREAM or SOURCE.STREAM@2."""
+    """Print the schema of NAME: a file, SOURCE.STREAM or SOURCE.STREAM@2.
+
+    SOURCE.STREAM__evolved is what runs have put down in the landing zone for what drifted: its last version.
+    """
     from src.contracts import read_schema
     from src.workplace import Workplace
 
@@ -223,6 +239,8 @@ def infer(
     if write:
         made.write()
         screen.warn(f"{name}: {made.rows:,} records, written to {made.file}")
+        for line in made.wiring:
+            screen.warn(line)
     else:
         screen.say(text)
         screen.warn(f"{name}: {made.rows:,} records looked at")

@@ -354,3 +354,34 @@ def test_a_file_that_cannot_be_read_is_exit_code_2(call: Call, files: Path) -> N
         done = call("validate", "least.json", name)
         assert 2 == done.exit_code, done.output
         assert name in done.stderr
+
+
+def test_a_contract_that_evolved_is_listed_and_shown(
+    call: Call, place: Path, last_line: Callable[[str], Any]
+) -> None:
+    """It lies in the landing zone alone, as does that of a file."""
+    file = place / "src/shop/source.yml"
+    file.write_text(file.read_text().replace("  customers: {", "  customers: {contract_mode: evolve, "))
+    columns(place, "columns: {id: string, updated_at: timestamp}")
+    assert 0 == call("run", "shop").exit_code
+    (place / "f.jsonl").write_text('{"id": 1, "b": 2}\n')
+    (place / "f.yml").write_text("columns: {id: integer, b: integer}\n")
+    assert 0 == call("ingest-file", "f.jsonl", "--schema", "f.yml", "--table", "t").exit_code
+
+    every = call("contract", "list", "--in", "landing", "--json")
+    one = call("contract", "list", "shop.customers__evolved", "--in", "landing")
+    shown = call("contract", "show", "shop.customers__evolved")
+    numbered = call("contract", "show", "shop.customers__evolved@1")
+    of_file = call("contract", "show", "files.t", "--json")
+    unknown = call("contract", "show", "shop.customers__evolvd")
+
+    listed = {row["subject"]: row["versions"] for row in last_line(every.stdout)["contracts"]}
+    assert {"shop.customers__evolved": 1, "files.t": 1}.items() <= listed.items()
+    assert "shop.customers__evolved" in one.stdout
+    assert "customers " not in one.stdout
+    assert (0, 0) == (shown.exit_code, numbered.exit_code)
+    assert "name" in json.loads(shown.stdout)["properties"]
+    assert json.loads(shown.stdout) == json.loads(numbered.stdout)
+    assert ["b", "id"] == sorted(last_line(of_file.stdout)["properties"])
+    assert 2 == unknown.exit_code
+    assert 2 == call("contract", "list", "nope", "--in", "landing").exit_code
