@@ -206,4 +206,5 @@ def _wider(known: Column, column: Column) -> Column:
     sides = [digits(side) if side.type is kind else (DIGITS - SCALE, 0) for side in (known, column)]
     scale = max(scale for _, scale in sides)
     whole = max(total - scale for total, scale in sides)
-    return replace(known, type=kind, precision=whole + scale, scale=scale)
+    most = max(DIGITS, *(total for total, _ in sides))
+    return replace(known, type=kind, precision=min(most, whole + scale), scale=scale)

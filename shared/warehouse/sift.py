@@ -48,8 +48,17 @@ class Sifted:
     changed: bool
 
 
-def sifted(part: StagedPart, target: Path, *, columns: Sequence[Column], strict: bool, put: Put) -> Sifted:
-    """Write the rows of `part` that can be held to `target` and give the others to `put`. `strict`: see `unheld`.
+def sifted(
+    part: StagedPart,
+    target: Path,
+    *,
+    columns: Sequence[Column],
+    strict: bool,
+    put: Put,
+    deepest: int | None = None,
+) -> Sifted:
+    """Write the rows of `part` that can be held to `target` and give the others to `put`. `strict`, `deepest`: see
+    `unheld`.
 
     Raises `Violation` where CSV is none.
     """
@@ -58,7 +67,7 @@ def sifted(part: StagedPart, target: Path, *, columns: Sequence[Column], strict:
     with target.open("wb") as file:
         if csv:
             file.write(_line(csv_header(part)))
-        for number, row in enumerate((_csv if csv else _json)(part, columns, strict), start=1):
+        for number, row in enumerate((_csv if csv else _json)(part, columns, strict, deepest), start=1):
             if row.reason:
                 aside += 1
                 where = {"commit": part.commit, "part": part.key, "row": number}
@@ -74,7 +83,7 @@ def sifted(part: StagedPart, target: Path, *, columns: Sequence[Column], strict:
     return Sifted(left, aside, respelled or aside > 0)
 
 
-def _json(part: StagedPart, columns: Sequence[Column], strict: bool) -> Iterator[_Row]:
+def _json(part: StagedPart, columns: Sequence[Column], strict: bool, deepest: int | None) -> Iterator[_Row]:
     with opened(part) as lines:
         for line in lines:
             if line.isspace():
@@ -86,7 +95,7 @@ def _json(part: StagedPart, columns: Sequence[Column], strict: bool) -> Iterator
                 yield _Row(line, reason=f"it cannot be read: {error}" if strict and _is_json(line) else "")
                 continue
             for column in columns:
-                reason = unheld(column, bytes(fields.get(column.name, _NULL)), strict=strict)
+                reason = unheld(column, bytes(fields.get(column.name, _NULL)), strict=strict, deepest=deepest)
                 if reason:
                     yield _Row(line, reason=reason, field=column.name)
                     break
@@ -94,7 +103,7 @@ def _json(part: StagedPart, columns: Sequence[Column], strict: bool) -> Iterator
                 yield _Row(line if line.endswith(b"\n") else line + b"\n")
 
 
-def _csv(part: StagedPart, columns: Sequence[Column], strict: bool) -> Iterator[_Row]:
+def _csv(part: StagedPart, columns: Sequence[Column], strict: bool, deepest: int | None) -> Iterator[_Row]:
     with opened(part) as body:
         records = read_csv(body.read())
     for cells in records:
@@ -103,7 +112,10 @@ def _csv(part: StagedPart, columns: Sequence[Column], strict: bool) -> Iterator[
             text = cells.get(column.name)
             if text is None:
                 continue
-            if reason := unheld_text(column, text, strict=strict):
+            nested = column.type is ColumnType.JSON and unheld(
+                column, text.encode(), strict=False, deepest=deepest
+            )
+            if reason := nested or unheld_text(column, text, strict=strict):
                 yield _Row(json.dumps(cells).encode(), reason=reason, field=column.name)
                 break
             spelled[column.name] = _respelled(column, text)

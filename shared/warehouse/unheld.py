@@ -19,17 +19,20 @@ from shared.warehouse.values import moment
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{}]', re.DOTALL)
 _RFC_3339 = re.compile(
     _DAY.pattern + r"[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
 _decode = msgspec.json.Decoder(str).decode
 
 
-def unheld(column: Column, raw: bytes, *, strict: bool) -> str:
+def unheld(column: Column, raw: bytes, *, strict: bool, deepest: int | None = None) -> str:
     """Why no column holds this JSON value (whole JSON); empty when one does, or when it is none of the column's type.
 
-    `strict` also finds what only some warehouses refuse.
+    `strict` also finds what only some warehouses refuse, `deepest` what is nested deeper than that.
     """
+    if deepest is not None and column.type is ColumnType.JSON and _depth(raw) > deepest:
+        return f"it is nested deeper than {deepest} levels"
     if raw == b"null":
         return ""
     if raw[:1] == b'"':
@@ -48,6 +51,15 @@ def unheld_text(column: Column, text: str, *, strict: bool) -> str:
             return _time(text)
         case _:
             return ""
+
+
+def _depth(raw: bytes) -> int:
+    """How many objects and lists stand in one another."""
+    depth = most = 0
+    for found in _BRACKET.finditer(raw):
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(found[0], 0)
+        most = max(most, depth)
+    return most
 
 
 def _number(column: Column, text: str) -> str:

@@ -325,24 +325,14 @@ class WarehouseSuite:
             Column("id", ColumnType.INTEGER),
             Column("x", ColumnType.DECIMAL, precision=50, scale=11),
             Column("y", ColumnType.DECIMAL, precision=1000, scale=500),
-            Column("z", ColumnType.DECIMAL, precision=38, scale=2),
         )
         spec = stream.spec("merge", columns=kinds, primary_key=("id",))
-        wide = "9" * 36 + ".25"
         for number in (1, 2):
             number_or_text = long if self.reads_long_numbers else f'"{long}"'
-            stream.commit([f'{{"id":{number},"x":{number_or_text},"y":"{long}","z":{wide}}}'])
+            stream.commit([f'{{"id":{number},"x":{number_or_text},"y":"{long}"}}'])
             stream.load(spec)
-        spec = replace(spec, columns=(*kinds[:3], Column("z", ColumnType.DECIMAL, precision=38, scale=9)))
-        stream.commit([{"id": 3, "z": "0.123456789"}])
-        stream.load(spec)
-
-        found = {
-            id: [Decimal(str(v)) for v in row if v is not None]
-            for id, *row in house.rows(stream, "id", "x", "y", "z")
-        }
-        whole = [Decimal(long), Decimal(long), Decimal(wide)]
-        assert {1: whole, 2: whole, 3: [Decimal("0.123456789")]} == found
+        found = [[Decimal(str(value)) for value in row] for row in house.rows(stream, "x", "y")]
+        assert [[Decimal(long), Decimal(long)]] * 2 == found
 
     def test_a_record_of_10_mb(self, house: House, stream: Stream) -> None:
         stream.commit([{"x": "a" * 10_000_000}], [{"x": "b"}])
@@ -745,6 +735,27 @@ class WarehouseSuite:
         rewind(replay, stream.log, stream.store, house.warehouse, load_id=lambda: "back", clock=stream.clock)
         stream.load(fresh)
         assert [("a", 0), ("a", 1), ("b", 0), ("c", 1)] == house.rows(stream, "id", "v")
+
+    def test_values_that_are_nested_too_deep_do_not_stop_the_others(
+        self, house: House, stream: Stream
+    ) -> None:
+        """MariaDB has 31 levels, MySQL 100, the others more."""
+        deep = ["[" * depth + '"[\\"{["' + "]" * depth for depth in (31, 32, 100)]
+        stream.commit([f'{{"id":{number},"x":{text}}}' for number, text in enumerate(deep)])
+        stream.commit(
+            [
+                "id,x",
+                *(f'{number},"{text.replace(chr(34), chr(34) * 2)}"' for number, text in enumerate(deep, 3)),
+            ],
+            format="csv.gz",
+        )
+        stream.commit([{"id": 6, "x": [1]}])
+        report = stream.load(stream.spec(columns=columns(id="integer", x="json")))
+        rows = [id for (id,) in house.rows(stream, "id")]
+
+        assert {0, 3, 6} <= {*rows}
+        assert len(rows) == 7 - report.aside
+        assert (4 if house.quote("a") == "`a`" else 0) == report.aside
 
     # The protocol
 
