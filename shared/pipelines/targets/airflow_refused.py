@@ -28,13 +28,7 @@ def check(plan: Plan, options: Options) -> None:
         raise Misconfigured("\n".join(f"{place} {text}" for place, text in found))
 
 
-def _schedule(plan: Plan) -> Iterator[tuple[Place, str]]:
-    schedule = plan.schedule
-    if schedule is not None and schedule.catch_up and schedule.start is None:
-        yield plan.place, "catch_up has no beginning; give the schedule a start"
-
-
-def _step(step: Step, plan: Plan, options: Options) -> Iterator[tuple[Place, str]]:
+def _step(step: Step, options: Options) -> Iterator[tuple[Place, str]]:
     match step.work:
         case ForEach(steps=steps, max_parallel=most):
             yield from _inside(steps, options, pool=most is not None and len(steps) > 1)
