@@ -136,7 +136,7 @@ def _ledger(books: _Books) -> Iterator[str]:
             "commits are gone, or the landing zone is another one"
         )
     place = 0
-    for record in books.loads:
+    for record in _since_beginning(books.loads):
         if record.before != place:
             yield f"loads: {record.load} goes on from commit {record.before}, and the one before it ended at {place}"
         place = record.after
@@ -270,6 +270,12 @@ def _since_replay(loads: Sequence[LoadRecord]) -> Sequence[LoadRecord]:
     """The loads behind the last one that moved the ledger back."""
     replays = [place for place, record in enumerate(loads) if record.after < record.before]
     return loads[replays[-1] + 1 :] if replays else loads
+
+
+def _since_beginning(loads: Sequence[LoadRecord]) -> Sequence[LoadRecord]:
+    """The loads behind the last replay of everything: whatever was wrong with the ledger before it is of no account."""
+    begins = [place for place, record in enumerate(loads) if record.after == 0 < record.before]
+    return loads[begins[-1] + 1 :] if begins else loads
 
 
 def _strangers(books: _Books, known: set[int]) -> Iterator[str]:

@@ -10,6 +10,9 @@ from src.cli.app import json_option, verb
 from src.cli.outcome import Exit
 from src.cli.screen import Screen, table
 
+_BY_REPLAY = ("ledger:", "loads:", "table:")
+"""What a replay of everything mends, as long as all that has landed is there."""
+
 
 @verb(
     "reconcile",
@@ -54,6 +57,11 @@ def reconcile(context: click.Context, source: str, streams: str | None, source_f
     for one in differ:
         for difference in one.differences:
             screen.warn(f"{one.source}.{one.stream}: {difference}")
+    mended = [one.stream for one in differ if all(d.startswith(_BY_REPLAY) for d in one.differences)]
+    if mended:
+        screen.warn(
+            f"  hint:  sluice load {source} --streams {','.join(mended)} --replay-from 0 loads anew what has landed"
+        )
     code = Exit.VIOLATION if differ else Exit.DONE
     screen.answer({"source": source, "streams": [one.to_json() for one in results], "exit_code": int(code)})
     context.exit(code)

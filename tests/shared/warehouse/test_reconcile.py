@@ -250,3 +250,25 @@ def test_rows_that_are_held_back_are_named(books: Any) -> None:
         stream.load(here.spec, gate=gate)
 
     assert ("checks: the rows up to commit 4 are held back",) == here.check(gate=gate).differences
+
+
+@pytest.mark.parametrize(("disposition", "stands"), [("append", 2), ("append", 7), ("merge", 2), ("scd2", 7)])
+def test_a_ledger_that_was_changed_by_hand_is_mended_by_a_replay_of_everything(
+    stream: Stream, books: Any, disposition: str, stands: int
+) -> None:
+    """Its history begins anew there; what came before is of no account."""
+    here = books(disposition)
+    here.change(f"UPDATE _sluice.ledger SET sequence = {stands}")
+    assert "ledger" in here.differences()
+    replay = plan(here.spec, stands, 0)
+    assert rewind(
+        replay,
+        stream.log,
+        stream.store,
+        stream.warehouse,
+        load_id=lambda: f"replay-{stands}",
+        clock=stream.clock,
+    )
+    stream.load(here.spec)
+
+    assert "" == here.differences()
