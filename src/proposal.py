@@ -19,6 +19,7 @@ from shared.landing.reader import read_part
 from src.loading import landed_streams
 
 if TYPE_CHECKING:
+    from shared.ingestion.source import Source
     from src.workplace import Workplace
 
 
@@ -29,6 +30,8 @@ class Proposal:
     schema: dict[str, Any]
     rows: int
     file: Path
+    wiring: tuple[str, ...] = ()
+    """What to write into source.yml so that the file is the stream's contract; nothing where it is already."""
 
     def write(self) -> None:
         """Raises `Misconfigured` when the stream has a file already: authors' work is not overwritten."""
@@ -70,7 +73,30 @@ def propose(place: Workplace, name: str, asked: Asked, *, limit: int | None = No
     for path in spec.mask if spec else ():
         schema = unsaid(schema, path)
     folder = Path(source.file).parent / (source.spec.contracts or "contracts")
-    return Proposal(schema, shape.seen, folder / f"{stream}.json")
+    file = folder / f"{stream}.json"
+    return Proposal(schema, shape.seen, file, _wiring(source, stream, file))
+
+
+def _wiring(source: Source, stream: str, file: Path) -> tuple[str, ...]:
+    spec = source.spec.streams.get(stream)
+    if spec is None or (source.spec.contracts is not None and stream not in source.contracts):
+        return ()
+    place = file.relative_to(Path(source.file).parent)
+    if spec.columns is not None:
+        return (
+            f"not used yet: {source.file} has `columns` for streams.{stream}, its own or of `defaults`; in their place",
+            "    columns: null",
+            f"    contract: {place}",
+        )
+    if spec.contract is not None:
+        return (
+            f"not used yet: {source.file} has another `contract` for streams.{stream}",
+            f"    contract: {place}",
+        )
+    return (
+        f"not used yet: in {source.file} write this for streams.{stream}, or `contracts: contracts` for all of them",
+        f"    contract: {place}",
+    )
 
 
 def _records(place: Workplace, source: str, stream: str) -> Iterator[Any]:

@@ -218,7 +218,9 @@ def show(screen: Screen, name: str) -> None:
 @click.option("--open", "opened", is_flag=True, help="Let fields pass that were never seen.")
 @click.option("--limit", type=click.IntRange(min=1), help="Look at the first N records only.")
 @click.option(
-    "--write", is_flag=True, help="Write contracts/STREAM.json beside the source, which must not be there."
+    "--write",
+    is_flag=True,
+    help="Write contracts/STREAM.json beside the source, which must not be there, and say what source.yml needs.",
 )
 @json_option
 @click.pass_obj

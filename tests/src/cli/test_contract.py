@@ -279,6 +279,17 @@ def test_a_proposal_is_written_once(call: Call, place: Path) -> None:
 
     assert (0, 2) == (done.exit_code, again.exit_code)
     assert (place / "src/shop/contracts/orders.json").is_file()
+    assert "contract: contracts/orders.json" in done.stderr
+
+    file = place / "src/shop/source.yml"
+    file.write_text(
+        file.read_text().replace(
+            "path: /orders,", "path: /orders, columns: null, contract: contracts/orders.json,"
+        )
+    )
+    wired = call("contract", "register", "shop.orders")
+
+    assert "shop.orders: version 1" in wired.stdout, wired.output
     assert "is there already" in again.stderr
     assert "nothing has landed" in call("contract", "infer", "shop.customers").stderr
     assert 2 == call("contract", "infer", "shop.none").exit_code
