@@ -21,9 +21,7 @@ def check(plan: Plan, options: Options) -> None:
         raise unknown("version of Airflow", str(options.engine_version), map(str, VERSIONS))
     if options.layout != LAYOUT:
         raise unknown("layout", str(options.layout), [str(LAYOUT)])
-    found = sorted(
-        {*_schedule(plan), *(fault for step in plan.all_steps() for fault in _step(step, plan, options))}
-    )
+    found = sorted({fault for step in plan.all_steps() for fault in _step(step, options)})
     if found:
         raise Misconfigured("\n".join(f"{place} {text}" for place, text in found))
 

@@ -201,7 +201,7 @@ def test_pools_are_written_for_an_import_of_pools() -> None:
     }
 
 
-REFUSED = {
+REFUSED: dict[str, dict[str, Any]] = {
     "a job of dataflow needs an executor function": {"name": "a", "type": "job", "service": "dataflow", "job": "x"},
     'nobody knows where function "x" is': {"name": "a", "type": "job", "service": "function", "function": "x"},
     "a foreach inside of another one": {
