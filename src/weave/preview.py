@@ -15,6 +15,11 @@ from src.workplace import Workplace
 ROUNDS = 3
 """How often it is planned anew because a branch moved meanwhile; then the next event does it."""
 
+UNSEEN = (
+    "## Pipelines: not planned\n\nThe commits of this pull request are not in this repository: its branch is gone, or "
+    "it is on a fork that cannot be read from here. Push the branch to this repository to have it planned."
+)
+
 
 def preview(place: Workplace, woven: Woven, repository: Repository, news: PullChanged) -> Preview | None:
     """Preview the pull request as it is now, whatever the news said; None where there is nothing to preview.
@@ -28,12 +33,12 @@ def preview(place: Workplace, woven: Woven, repository: Repository, news: PullCh
             pull = repository.pull(news.number)
         except KeyError:
             return None
-        if (
-            news.action is Action.CLOSED
-            or not pull.open
-            or pull.base != woven.branch
-            or pull.head == woven.ours
-        ):
+        # A branch of a fork may be called as ours is.
+        ours = pull.head == woven.ours and not pull.fork
+        if news.action is Action.CLOSED or not pull.open or pull.base != woven.branch or ours:
+            return None
+        if not pull.head_sha:
+            repository.comment(pull.number, f"{MARKER} {woven.branch}", [UNSEEN])
             return None
         try:
             found = _planned(place, woven, repository, pull)
