@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.orchestrator.dispatcher import Dispatcher
-from shared.orchestrator.journal import Kept, Outcome, Store
+from shared.orchestrator.journal import Kept, Outcome, Standing, Store
 from shared.orchestrator.picture import picture, plain
 from src.dispatch.answers import Problem
 from src.dispatch.rates import Rates
 
 PATIENCE = 20
 """Counting all events may take a twentieth of the time at most."""
+MANY = 200
+"""Dead letters that are counted."""
 _TEXTS = frozenset(("error", "logs", "last_error", "trouble"))
 
 
@@ -65,16 +67,26 @@ class House:
 
     def standings(self) -> dict[str, int]:
         """How many events of the journal are open, done and dead; some seconds old where counting takes long."""
+        return {one.text: self._count()[one.text] for one in Standing}
+
+    def letters(self) -> int:
+        """How many events have a dead letter, `MANY` for more; of these some may be open still."""
+        return self._count()["letters"]
+
+    def _count(self) -> dict[str, int]:
         with self._lock:
             began = self.now()
             if began >= self._counted:
                 self._counts = {one.text: count for one, count in self.journal.counts().items()}
+                self._counts["letters"] = len(self.journal.dead(limit=MANY))
                 self._counted = (ended := self.now()) + max(0.2, PATIENCE * (ended - began))
             return dict(self._counts)
 
     def kept(self, one: Kept, *, logs: bool = True) -> dict[str, Any]:
         """An event with its journey; in lists without what processes wrote."""
         shown: dict[str, Any] = self.masked(one.to_plain())
+        for stop, told in zip(one.route, shown["journey"], strict=True):
+            told["after"] = [one.route[number].process for number in stop.after]
         if not logs:
             for stop in shown["journey"]:
                 stop.pop("logs", None)

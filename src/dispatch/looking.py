@@ -31,7 +31,9 @@ def graph(house: House, call: Call) -> Response:
             {key: run[key] for key in ("event", "phase", "attempt", "at", "seconds")} for run in last
         ]
     version = house.dispatcher.document()
-    return answered({"version": version.number, "events": house.standings(), **shown})
+    return answered(
+        {"version": version.number, "events": house.standings(), "dead_letters": house.letters(), **shown}
+    )
 
 
 def node(house: House, call: Call) -> Response:

@@ -50,7 +50,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "live_link": _object(**LINK, events=WHOLE, rate=RATE),
     "standings": _object(open=WHOLE, done=WHOLE, dead=WHOLE),
     "graph": _object(
-        version=WHOLE, at=TIME, draining=FLAG, trouble=TEXT, open=WHOLE, events=_ref("standings"),
+        version=WHOLE, at=TIME, draining=FLAG, trouble=TEXT, open=WHOLE, events=_ref("standings"), dead_letters=WHOLE,
         inputs=_list(_ref("input")), processes=_list(_ref("process")), links=_list(_ref("live_link")),
     ),
     "node": _object(
@@ -61,8 +61,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "runs": _object(runs=_list(_ref("run"))),
     "stop": _object(
         ("attempt", "at", "seconds", "due", "error", "logs"), process=TEXT,
-        phase={"enum": ["waiting", *PHASE["enum"]]}, attempt=WHOLE, at=TIME, seconds=NUMBER, due=TIME, error=TEXT,
-        logs=TEXT,
+        phase={"enum": ["waiting", *PHASE["enum"]]}, after=_list(TEXT), attempt=WHOLE, at=TIME,
+        seconds=NUMBER, due=TIME, error=TEXT, logs=TEXT,
     ),
     "event": _object(
         number=WHOLE, key=TEXT, at=TIME, standing={"enum": ["open", "done", "dead"]}, journey=_list(_ref("stop")),

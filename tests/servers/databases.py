@@ -30,7 +30,7 @@ class Missing(Exception):
 @contextmanager
 def postgres(*, durable: bool = False) -> Iterator[str]:
     """A PostgreSQL server; yields the URL of its database. No test kills it, so nothing waits for the disk."""
-    initdb = _program("initdb", "postgresql", "/usr/lib/postgresql/*/bin/initdb")
+    initdb = program("initdb", "postgresql", "/usr/lib/postgresql/*/bin/initdb")
     server = initdb.with_name("postgres")
     with _folder("postgres") as folder:
         data, port = folder / "data", _free_port()
@@ -46,8 +46,8 @@ def postgres(*, durable: bool = False) -> Iterator[str]:
 @contextmanager
 def mariadb() -> Iterator[str]:
     """A MariaDB server; yields its URL."""
-    server = _program("mariadbd", "mariadb-server", "/usr/sbin/mariadbd")
-    install = _program("mariadb-install-db", "mariadb-server", "/usr/bin/mariadb-install-db")
+    server = program("mariadbd", "mariadb-server", "/usr/sbin/mariadbd")
+    install = program("mariadb-install-db", "mariadb-server", "/usr/bin/mariadb-install-db")
     with _folder("mysql") as folder:
         data, port, user = folder / "data", _free_port(), getpass.getuser()
         common = ["--no-defaults", f"--datadir={data}", f"--user={user}"]
@@ -67,7 +67,8 @@ _MARIADB = [
 ]
 
 
-def _program(name: str, package: str, pattern: str) -> Path:
+def program(name: str, package: str, pattern: str) -> Path:
+    """The path of a program, which is installed first where that can be done. Raises `Missing`."""
     if found := _found(name, pattern):
         return found
     if os.geteuid() or not shutil.which("apt-get"):
