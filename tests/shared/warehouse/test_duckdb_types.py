@@ -199,14 +199,6 @@ class TestWithoutAContract:
             ("x-2", "soon", 1.5, "[1]", True),
         ] == stream.rows('id, "at", n, o, new')
 
-    def test_integers_that_a_double_would_round_are_never_mixed_with_fractions(self, stream: Stream) -> None:
-        stream.commit([{"n": 2**53 + 1}])
-        stream.load(stream.spec())
-        stream.commit([{"n": 1.5}])
-
-        with pytest.raises(Violation, match='column "n" holds integers beyond 2\\^53'):
-            stream.load(stream.spec())
-
     def test_csv_is_text(self, stream: Stream) -> None:
         stream.commit(["id,n", "007,1"], format="csv.gz")
         stream.load(stream.spec())
