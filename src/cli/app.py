@@ -24,6 +24,7 @@ COMMANDS = {
     "load": "src.cli.load:load",
     "ingest-file": "src.cli.ingest_file:ingest_file",
     "reconcile": "src.cli.reconcile:reconcile",
+    "sweep": "src.cli.sweep:sweep",
     "check": "src.cli.check:check",
     "checks": "src.cli.checks:checks",
     "profile": "src.cli.profile:profile",
