@@ -9,6 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shared.common.cron import schedule_expressions
+from shared.common.documents import read_yaml
 from shared.common.errors import Misconfigured
 from shared.ingestion.reading import load_source
 from src.workplace import source_files
@@ -58,7 +59,8 @@ def _deployed(path: Path) -> Deployed:
     text = path.read_text("utf-8")
     code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     settings = {match["name"]: match["default"] for match in _SETTING.finditer(code)}
-    database = re.search(r"^type:\s*sql\b", code, re.MULTILINE) is not None
+    said = read_yaml(text, file=str(path)).data
+    database = isinstance(said, dict) and said.get("type") == "sql"
     # What a setting will be is known when it is deployed; nothing here depends on it.
     stand_in = "postgresql://set.when.deployed/x" if database else "https://set.when.deployed"
     source = load_source(path, settings={n: stand_in for n, default in settings.items() if default is None})

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from shared.common.errors import Misconfigured
 from src.cli.app import sluice
+from src.deploying.source import resources
 from src.deploying.sources import Deployed, deployed_sources
 from src.deploying.template import TEMPLATE, generated
 from src.deploying.text import Noted, Tag, att, lines, ref, sub
@@ -169,3 +170,45 @@ def test_the_command_says_what_is_not_in_line_and_brings_it_there(
 
     assert [1, 0, 0] == codes
     assert "ShopMachine:" in (tmp_path / TEMPLATE).read_text()
+
+
+API = """
+source: shop
+base_url: https://api.shop.test
+streams: {orders: {path: /orders}}
+"""
+CRM = """
+{kind}
+source: crm
+url: {url}
+auth: {{username: CRM_USER, password: CRM_PASSWORD}}
+schedule: 0 4 * * *
+streams:
+  orders: {{table: public.orders, cursor_field: changed_at}}
+  customers: {{table: customers}}
+"""
+
+
+@pytest.mark.parametrize("kind", ["type: sql", 'type: "sql" # a database', '"type": sql'])
+@pytest.mark.parametrize("url", ["postgresql://db.acme.internal:5432/crm", "${CRM_URL}"])
+def test_the_function_of_a_database_has_the_layer_with_the_drivers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, url: str
+) -> None:
+    """From its source.yml; a source that is an API gets along without."""
+    for name, text in (("crm", CRM.format(kind=kind, url=url)), ("shop", API)):
+        (tmp_path / "src" / name).mkdir(parents=True)
+        (tmp_path / "src" / name / "source.yml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    found = deployed_sources()
+    layers = {
+        name: [layer.value for layer in function["Properties"]["Layers"]]
+        for source in found
+        for name, function in resources(source).items()
+        if function["Type"] == "AWS::Serverless::Function"
+    }
+
+    assert {
+        "CrmFunction": ["DependenciesLayer", "WarehouseLayer", "SharedLayer", "ConfigLayer"],
+        "ShopFunction": ["DependenciesLayer", "SharedLayer", "ConfigLayer"],
+    } == layers
+    assert ("orders", "customers") == found[0].streams
