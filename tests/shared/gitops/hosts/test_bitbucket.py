@@ -6,8 +6,8 @@ import pytest
 
 from shared.common.errors import Misconfigured, Transient
 from tests.shared.gitops.hosts.bitbucket import BitbucketDialect
-from tests.shared.gitops.hosts.conftest import Site
 from tests.shared.gitops.hosts.host import Fault, Reply
+from tests.shared.gitops.hosts.site import Site
 
 
 def dialect(site: Site) -> BitbucketDialect:

@@ -6,7 +6,7 @@ import pytest
 
 from shared.common.errors import Superseded
 from shared.gitops.repository import ChangeKind, FileChange, Verdict
-from tests.shared.gitops.hosts.conftest import MARKER, Site
+from tests.shared.gitops.hosts.site import MARKER, Site
 
 ODD = {
     "flows/with space.yml": b"a\n",

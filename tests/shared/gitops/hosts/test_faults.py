@@ -10,8 +10,8 @@ import pytest
 
 from shared.common.errors import Refused, Superseded, Transient
 from shared.gitops.repository import Repository, Verdict
-from tests.shared.gitops.hosts.conftest import MARKER, Site, opened
 from tests.shared.gitops.hosts.host import Fault, Reply
+from tests.shared.gitops.hosts.site import MARKER, Site, opened
 
 LOST = Reply(0)
 BUSY = [

@@ -9,9 +9,9 @@ import pytest
 from shared.common.errors import Refused, Superseded, Transient
 from shared.gitops.hosts.github import GitHub
 from shared.rest.client import Client
-from tests.shared.gitops.hosts.conftest import Site
 from tests.shared.gitops.hosts.github import GitHubDialect
 from tests.shared.gitops.hosts.host import Fault, Reply
+from tests.shared.gitops.hosts.site import Site
 
 
 def dialect(site: Site) -> GitHubDialect:

@@ -8,9 +8,9 @@ from shared.common.errors import Refused, Superseded, Transient
 from shared.gitops.hosts.gitlab import GitLab
 from shared.gitops.repository import Verdict
 from shared.rest.client import Client
-from tests.shared.gitops.hosts.conftest import Site
 from tests.shared.gitops.hosts.gitlab import GitLabDialect
 from tests.shared.gitops.hosts.host import Fault, Reply
+from tests.shared.gitops.hosts.site import Site
 
 
 def test_a_comparison_that_leaves_files_out_is_made_of_the_trees(gitlab: Site) -> None:
