@@ -12,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 from shared.common.errors import Misconfigured, unknown
 
 if TYPE_CHECKING:
+    from shared.common.documents import Document
+    from shared.contracts.contract import Contract
     from shared.ingestion.files_report import FileReport
     from shared.ingestion.files_spec import FileSpec
     from src.workplace import Workplace
@@ -63,16 +65,38 @@ def file_spec(
             f'the table "{table}" has capital letters, and some warehouses take it and {table.lower()} for one',
             hint=f"call it {table.lower()}",
         )
-    check_schema_text(text, file=str(schema))
+    document = check_schema_text(text, file=str(schema))
     chosen: Any = form or ("csv" if CSV.search(name) else "jsonl")
     kept: Any = nested
     contract = Contract.from_text(text, file=str(schema), name=f"{SOURCE}.{table}")
+    if nested == "flatten":
+        _check_flat(contract, document)
     fields = tuple(part.strip() for part in key.split(",") if part.strip()) or key_of(contract)
     known = [column.name for column in contract.columns()]
     for one in fields:
         if one.partition(".")[0] not in known:
             raise unknown("field in the primary key", one, known, file=str(schema))
     return FileSpec(table, contract, chosen, kept, fields, _share(max_rejected))
+
+
+def _check_flat(contract: Contract, document: Document) -> None:
+    """Raises `Misconfigured` where nested objects cannot be columns of their own."""
+    from shared.contracts.flat import flat_columns
+
+    names = [column.name for column in flat_columns(contract)]
+    for name in names:
+        if names.count(name) > 1:
+            raise document.error(
+                f'"{name}" is a property, and one of the object "{name.rpartition(".")[0]}" would be the same column',
+                *("properties", name),
+                hint="rename one of them, or keep objects as JSON: --nested json",
+            )
+    if len(names) == 1:
+        raise Misconfigured(
+            "a table of one column cannot be kept as CSV, where a null is an empty line",
+            hint="say --nested json",
+            file=document.file,
+        )
 
 
 def _share(text: str | None) -> float | None:

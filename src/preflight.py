@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ def preflight(
     alone; with it, its URL is read, and nothing is opened.
     """
     secrets = secrets or place.configuration.secrets
-    found = [_wrong(partial(secrets.get, name)) for name in secret_names(source)]
+    found = list(_credentials(source, secrets))
     keyed = _hashed(source, streams)
     if keyed:
         key = source.spec.mask_key
@@ -50,6 +50,20 @@ def preflight(
     if errors:
         hints = "\n".join(error.hint for error in errors if error.hint)
         raise Misconfigured("\n".join(error.message for error in errors), hint=hints, source=source.name)
+
+
+def _credentials(source: Source, secrets: Secrets) -> Iterator[Misconfigured | None]:
+    """What is wrong with each credential. The user name of a database may be shown, those of APIs are often keys."""
+    if source.sql is None or source.sql.auth is None:
+        yield from (_wrong(partial(secrets.get, name)) for name in secret_names(source))
+        return
+    auth = source.sql.auth
+    yield _wrong(partial(secrets.get, auth.username, hidden=False))
+    if auth.password:
+        error = _wrong(partial(secrets.get, auth.password))
+        if error is not None:
+            error.hint += "; a user without a password has no `password` in `auth`"
+        yield error
 
 
 def secret_names(source: Source) -> list[str]:

@@ -64,13 +64,14 @@ def check_schema(document: Document, schema: Mapping[str, Any]) -> None:
         raise document.error(f"the schema is not valid: {fault}", *fault.path)
 
 
-def check_schema_text(text: str | bytes, *, file: str) -> None:
-    """As `check_schema`, for the text of a file; one with the shorthand `columns:` is not looked at."""
+def check_schema_text(text: str | bytes, *, file: str) -> Document:
+    """As `check_schema`, for the text of a file, as a document; one with the shorthand `columns:` is not looked at."""
     read = read_yaml if file.endswith((".yml", ".yaml")) else read_json_document
     document = read(text, file=file)
     data = document.data
     if isinstance(data, dict) and ("columns" not in data or "properties" in data):
         check_schema(document, data)
+    return document
 
 
 def _circles(root: Mapping[str, Any]) -> Iterator[SchemaFault]:

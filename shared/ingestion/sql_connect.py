@@ -48,7 +48,7 @@ class Database:
 
         url = make_url(self.url).set(drivername=_DRIVERS[self.kind])
         if self.auth is not None:
-            password = self._password(self.auth.password) if self.auth.password else None
+            password = self.secrets.get(self.auth.password) if self.auth.password else None
             username = self.secrets.get(self.auth.username, hidden=False)
             url = url.set(username=username, password=password)
         extra: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT}
@@ -57,13 +57,6 @@ class Database:
         else:
             extra |= {"application_name": "sluice"}
         return create_engine(url, poolclass=NullPool, connect_args=extra, hide_parameters=True)
-
-    def _password(self, name: str) -> str:
-        try:
-            return self.secrets.get(name)
-        except Misconfigured as error:
-            error.hint += "; if this user has no password, leave `password` out of `auth`"
-            raise
 
 
 class Snapshot:

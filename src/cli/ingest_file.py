@@ -74,6 +74,10 @@ def ingest_file(
     screen: Screen = context.obj
     place = of_warehouse(Workplace.open(), warehouse)
     screen.redactor = place.redactor
+    if not no_load:
+        _ = (
+            place.warehouse
+        )  # its URL is read, and nothing is opened: what nobody knows is refused before all else
     spec = file_spec(
         schema, table=table, name=file.name, form=form, nested=nested, key=key, max_rejected=max_rejected
     )

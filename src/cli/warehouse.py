@@ -169,8 +169,18 @@ def _setup(
         source, dot, stream = name.partition(".")
         if not dot:
             raise Misconfigured(f'"{name}" names no stream', hint="write --snowpipe recurly.accounts")
+        _known(place, source, stream)
         statements += [one for sql in read(SQL, [SNOWPIPE]) for one in setup.snowpipe(sql, source, stream)]
     return place, setup, statements
+
+
+def _known(place: Workplace, source: str, stream: str) -> None:
+    """Raises `Misconfigured` for a stream that there is not; one that a report delivers has no name before it lands."""
+    from src.loading import landed_streams, listed
+
+    spec = place.written(source).spec
+    if stream not in spec.streams and not spec.reports:
+        listed(stream, [*spec.streams, *landed_streams(place.store, source)], source)
 
 
 def _opened(place: Workplace) -> Any:

@@ -22,6 +22,10 @@ SCHEMA = """columns:
   email: string
   address: {type: json, nullable: true}
 """
+BOTH = """{"properties": {
+  "a.b": {"type": "string"},
+  "a": {"type": "object", "properties": {"b": {"type": "string"}}}}}
+"""
 LINES = [
     '{"id": 1, "email": "a@example.com"}',
     "",
@@ -38,6 +42,9 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     monkeypatch.chdir(tmp_path)
     Path("people.yml").write_text(SCHEMA)
     Path("people.jsonl").write_text("\n".join(LINES) + "\n")
+    Path("one.yml").write_text("columns: {id: integer}\n")
+    Path("both.json").write_text(BOTH)
+    Path("bad.json").write_text('{"properties": {"a": {"type": "strin"}}}')
 
     def run(*arguments: str, given: bytes | None = None) -> Result:
         return CliRunner().invoke(sluice, arguments, input=given, prog_name="sluice")
@@ -183,6 +190,14 @@ def test_a_corrected_schema_lands_what_was_refused_and_says_so(call: Call) -> No
             2,
             "--warehouse is no URL",
         ),
+        (
+            ["people.jsonl", "--schema", "people.yml", "--table", "t", "--warehouse", "oracle://db/x"],
+            2,
+            'unknown kind of warehouse "oracle"',
+        ),
+        (["people.jsonl", "--schema", "both.json", "--table", "t"], 2, "both.json:2:"),
+        (["people.jsonl", "--schema", "one.yml", "--table", "t"], 2, "say --nested json"),
+        (["people.jsonl", "--schema", "bad.json", "--table", "t"], 2, "bad.json:1:31"),
     ],
 )
 def test_what_is_wrong_is_told_and_nothing_lands(call: Call, words: list[str], code: int, said: str) -> None:

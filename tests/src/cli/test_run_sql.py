@@ -123,6 +123,19 @@ def test_loading_needs_no_database(call: Callable[..., Result], monkeypatch: pyt
     )
 
 
+def test_the_name_of_the_reader_is_no_secret(
+    call: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """Only a password is: a name stands in commands and paths."""
+    monkeypatch.setenv("WAREHOUSE_URL", "duckdb:///reader_of_crm.duckdb")
+    monkeypatch.setenv("CRM_USER", "reader_of_crm")
+    failed = call("run", "crm")
+    monkeypatch.setenv("CRM_USER", "")
+
+    assert 0 != failed.exit_code
+    assert "***" not in failed.output.replace("//***@", "")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

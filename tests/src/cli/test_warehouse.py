@@ -80,6 +80,17 @@ def test_ddl_prints_what_apply_would_run_and_asks_nobody(command: Command, accou
     assert [] == account.logins
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("nope.x", 'unknown source "nope"'), ("recurly", "names no stream")],
+)
+def test_a_pipe_is_for_a_stream_that_there_is(command: Command, name: str, said: str) -> None:
+    done = command("ddl", "--snowpipe", name)
+
+    assert 2 == done.exit_code
+    assert said in done.output
+
+
 def test_apply_runs_what_ddl_prints_and_says_what_aws_must_be_told(
     command: Command, account: Account
 ) -> None:
