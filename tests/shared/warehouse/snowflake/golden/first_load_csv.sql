@@ -23,6 +23,10 @@ SELECT table_name
   FROM information_schema.tables
   WHERE UPPER(table_schema) = UPPER(?) AND STARTSWITH(LOWER(table_name), LOWER(?));
 
+SELECT disposition
+  FROM _sluice.loads
+  WHERE source = ? AND stream = ? AND to_sequence > from_sequence ORDER BY loaded_at DESC LIMIT 1;
+
 ALTER SESSION SET QUERY_TAG = '{"app":"sluice","source":"recurly","stream":"accounts","load":"LOAD","run":"r1"}';
 
 DESCRIBE TABLE "recurly"."accounts";

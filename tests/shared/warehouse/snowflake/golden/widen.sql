@@ -1,4 +1,6 @@
 --! Run by fakesnow as it stands; DuckDB could change types in place, Snowflake cannot.
+SELECT 1 FROM "recurly"."accounts" WHERE "N" NOT BETWEEN -9007199254740992 AND 9007199254740992 LIMIT 1;
+
 SELECT 1 FROM "recurly"."accounts" WHERE "n" NOT BETWEEN -9007199254740992 AND 9007199254740992 LIMIT 1;
 
 ALTER TABLE "recurly"."accounts" DROP COLUMN IF EXISTS "_sluice_wide:n";
