@@ -1,4 +1,4 @@
-"""A real Chromium, driven by playwright-core: a script of Node for each thing that a person would do with a page.
+"""A real Chromium, driven by playwright-core: a script of Node does what a person would do with a page.
 
 Chromium comes from apt (as root), playwright-core from npm into .cache/playwright; where one cannot be had there is a
 reason to skip.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +46,33 @@ def install() -> None:
         raise Missing(f"npm could not install {PACKAGE}: {done.stderr.strip()[-300:]}")
 
 
-def browse(script: Path, what: str, **given: Any) -> Any:
-    """What the function `what` of a script answers; it gets a page, and `given`. A fault in it fails the test."""
-    options = json.dumps({"modules": str(FOLDER / "node_modules"), "chromium": str(chromium()), **given})
-    done = subprocess.run(
-        ["node", str(script), what, options], capture_output=True, text=True, timeout=60, check=False
-    )
+@contextmanager
+def browser(script: Path) -> Iterator[Callable[..., Any]]:
+    """One Chromium for many things: yields what lets a function of the script do its thing, and returns its answer.
 
-    assert 0 == done.returncode, done.stderr
-    return json.loads(done.stdout)
+    A fault in the script fails the test. Raises `Missing`.
+    """
+    install()
+    options = json.dumps({"modules": str(FOLDER / "node_modules"), "chromium": str(chromium())})
+    command = ["node", str(script), options]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        stdin, stdout = child.stdin, child.stdout
+
+        def browse(what: str, **given: Any) -> Any:
+            stdin.write(json.dumps({"what": what, **given}) + "\n")
+            stdin.flush()
+            answer = json.loads(stdout.readline() or '{"failed": "the browser ended"}')
+
+            assert "failed" not in answer, answer["failed"]
+            return answer
+
+        try:
+            yield browse
+        finally:
+            stdin.close()
+            try:
+                child.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                child.kill()
