@@ -121,6 +121,16 @@ class Settings(BaseSettings):
         None, description="The DynamoDB table in which the webhook remembers deliveries; in AWS only."
     )
 
+    dispatch_file: str = Field(
+        "dispatch.yml", description="The document of the dispatcher in AWS: docs/dispatch.md."
+    )
+    dispatch_queue_url: str | None = Field(
+        None, description="URL of the queue of SQS that the dispatcher's webhooks go into; in AWS only."
+    )
+    dispatch_table: str | None = Field(
+        None, description="The DynamoDB table in which the dispatcher remembers what is done; in AWS only."
+    )
+
     @field_validator("environment", mode="before")
     @classmethod
     def _lower(cls, value: Any) -> Any:

@@ -185,9 +185,11 @@ def woven(world: World, tmp_path: Path) -> Iterator[Any]:
     class Host(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
-            self.send_response(404)
-            self.send_header("Content-Length", "0")
+            there = self.path == "/repos/acme/flows"
+            self.send_response(200 if there else 404)
+            self.send_header("Content-Length", "2")
             self.end_headers()
+            self.wfile.write(b"{}")
 
         def log_message(self, *args: Any) -> None:
             """Nothing on the screen."""
@@ -233,13 +235,33 @@ def test_a_delivery_is_queued_and_what_it_says_is_looked_up(world: World, woven:
     answer, _ = world.invoke("weave", event("weave"))
 
     assert {"batchItemFailures": []} == answer
-    assert ["/repos/acme/flows/branches/main"] == asked
+    assert "/repos/acme/flows/branches/main" == asked[0]
 
 
 def test_a_step_of_a_pipeline_runs_in_the_warehouse(world: World) -> None:
     answer, _ = world.invoke("step", event("step"))
 
     assert {"output": {"passed": True, "failed": 0}} == answer
+
+
+DISPATCH = """
+input: [{name: orders, type: sqs, connection_string: "https://sqs.eu-central-1.amazonaws.com/1/sluice-dispatch"}]
+process: [{name: note, type: subprocess, execution_context: {command: ["true"]}}]
+links: [{from: orders, to: note}]
+"""
+
+
+def test_an_event_goes_its_way_once(world: World, woven: Any, tmp_path: Path) -> None:
+    (tmp_path / "dispatch.yml").write_text(DISPATCH)
+    table = world.environ["WEAVE_TABLE"]  # the two remember in the same way
+    world.environ |= {"DISPATCH_FILE": str(tmp_path / "dispatch.yml"), "DISPATCH_TABLE": table}
+
+    for _ in range(2):
+        answer, _ = world.invoke("dispatch", event("dispatch"))
+        assert {"batchItemFailures": []} == answer
+
+    said = [json.loads(line) for line in world.lines if '"app":"dispatch"' in line]
+    assert [["note"], []] == [one["ran"] for one in said if one["message"] == "event"]
 
 
 def test_no_sample_is_left_out() -> None:

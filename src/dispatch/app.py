@@ -1,0 +1,211 @@
+"""The dispatcher as a function of AWS: the same document and the same graph, with a queue of SQS as the journal.
+
+A message that is not done wholly comes again, and starts only what is not done yet: each pair of event and process is
+remembered in a table. After the queue's own number of tries it lies in the queue of dead letters. A webhook is checked
+and put into the queue.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shared.common.errors import Misconfigured, SluiceError, Transient
+from shared.telemetry.alerting import Alert
+from shared.telemetry.handler import Context, ContextDeadline, Handler, Telemetry, handled
+from src.workplace import Workplace
+
+if TYPE_CHECKING:
+    from shared.orchestrator.configuration import Configuration
+    from shared.orchestrator.doors import Process
+    from shared.orchestrator.graph import Graph
+    from shared.orchestrator.settings import Surroundings
+    from shared.orchestrator.walk import Once
+    from src.dispatch.event import Arrived
+
+MARGIN = 10.0
+"""Seconds that are kept for what comes after the work."""
+
+GIVEN_UP = 3
+"""What may pass by itself is told to people when a message has come so often."""
+
+
+@dataclass
+class Station:
+    """The document, opened once per process; tests put a memory of their own in as `once` and `send`."""
+
+    document: Configuration
+    around: Surroundings
+    once: Once
+    send: Callable[[str, str, str], None]
+    """Puts a message into the queue: its body, the name of the input, and what tells it from others."""
+    opened: dict[str, Process] = field(default_factory=dict)
+
+    @property
+    def graph(self) -> Graph:
+        return self.document.graph()
+
+    def process(self, name: str) -> Process:
+        if name not in self.opened:
+            self.opened[name] = self.graph.processes[name].open(self.around)
+        return self.opened[name]
+
+
+def handler_of(open_place: Callable[[], Workplace], open_station: Callable[[Workplace], Station]) -> Handler:
+    """A handler of its own: for Lambda the one below, for tests one with a station of theirs."""
+    places: list[Workplace] = []
+    stations: list[Station] = []
+
+    def place() -> Workplace:
+        if not places:
+            places.append(open_place())
+        return places[0]
+
+    @handled("dispatch", lambda: place().telemetry())
+    def handler(event: Any, context: Context, telemetry: Telemetry) -> dict[str, Any]:
+        if not stations:
+            stations.append(open_station(place()))
+        station, deadline = stations[0], ContextDeadline(context, margin=MARGIN)
+        match event:
+            case {"requestContext": {"http": _}}:
+                return _request(station, event)
+            case {"Records": [{"eventSource": "aws:sqs"}, *_] as records}:
+                return _messages(
+                    station, records, deadline.remaining, telemetry, request=context.aws_request_id
+                )
+            case Mapping():
+                from src.dispatch.event import of_event
+
+                for one in of_event(event, station.document, identity=context.aws_request_id):
+                    for error in _walked(station, one, deadline.remaining, telemetry):
+                        raise error
+                return {"done": True}
+        raise Misconfigured("the event is no object", hint="events/dispatch.json is one")
+
+    return handler
+
+
+def _messages(
+    station: Station,
+    records: list[Mapping[str, Any]],
+    remaining: Callable[[], float],
+    telemetry: Telemetry,
+    *,
+    request: str,
+) -> dict[str, Any]:
+    from src.dispatch.event import of_message
+
+    again: list[str] = []
+    for record in records:
+        name = str(record.get("messageId", ""))
+        try:
+            found = list(of_message(record, station.document))
+            errors = [error for one in found for error in _walked(station, one, remaining, telemetry)]
+        except SluiceError as unreadable:
+            errors = [unreadable]
+        if not errors:
+            continue
+        again.append(name)
+        count = int(record.get("attributes", {}).get("ApproximateReceiveCount", "1"))
+        for error in errors:
+            patience = GIVEN_UP if isinstance(error, Transient) else 1
+            telemetry.log.error(f"dispatch failed: {error}", exc_info=error, extra={"queued": name})
+            if count == patience:
+                telemetry.alerts.send(
+                    Alert.of(error, key=f"dispatch {name}", app="dispatch", request=request)
+                )
+    return {"batchItemFailures": [{"itemIdentifier": name} for name in again]}
+
+
+def _walked(
+    station: Station, arrived: Arrived, remaining: Callable[[], float], telemetry: Telemetry
+) -> list[SluiceError]:
+    """Let an event go its way; what failed."""
+    from shared.orchestrator.walk import walk
+
+    found = walk(
+        station.graph,
+        arrived.trigger,
+        arrived.event,
+        arrived.key,
+        process=station.process,
+        once=station.once,
+        remaining=remaining,
+    )
+    telemetry.log.info(
+        "event",
+        extra={
+            "event": arrived.event.to_plain() | {"payload": None},
+            "ran": list(found.ran),
+            "known": found.known,
+            "failed": sorted(found.failed),
+            "waiting": found.waiting + found.paused,
+        },
+    )
+    errors = [_told(error).at(process=name) for name, error in found.failed.items()]
+    if not errors and not found.done:
+        errors = [Transient(f"not done yet: {', '.join(found.waiting + found.paused)}")]
+    return errors
+
+
+def _told(error: Exception) -> SluiceError:
+    return error if isinstance(error, SluiceError) else Transient(f"{type(error).__name__}: {error}")
+
+
+def _request(station: Station, event: Mapping[str, Any]) -> dict[str, Any]:
+    """A webhook, answered as the dispatcher's own server answers it; what it takes in goes into the queue."""
+    from src.dispatch.webhook import answer
+
+    body = event.get("body") or ""
+    content = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    http = event["requestContext"]["http"]
+    given = answer(
+        station.document,
+        station.around,
+        str(http["method"]),
+        str(http["path"]),
+        headers,
+        content,
+        station.send,
+    )
+    return {
+        "statusCode": given.status,
+        "headers": {"Content-Type": "text/plain; charset=utf-8", **given.headers},
+        "body": given.body.decode("utf-8", "replace"),
+    }
+
+
+def open_station(place: Workplace) -> Station:
+    """The station of this process: document, queue and table as the settings name them."""
+    from shared.aws.clients import client
+    from shared.aws.remember import Remembered
+    from shared.orchestrator.configuration import read_configuration
+    from src.dispatching import kinds, surroundings
+
+    settings, file = place.settings, Path(place.settings.dispatch_file)
+    if settings.dispatch_table is None:
+        raise Misconfigured("DISPATCH_TABLE is not set", hint="the template sets it (docs/infrastructure.md)")
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise Misconfigured(
+            f"there is no document: {error.strerror}", hint="docs/dispatch.md", file=str(file)
+        ) from None
+
+    def send(body: str, trigger: str, identity: str) -> None:
+        del identity  # the queue is a plain one; the table knows what comes twice
+        client("sqs").send_message(
+            QueueUrl=settings.dispatch_queue_url or "",
+            MessageBody=body,
+            MessageAttributes={"trigger": {"DataType": "String", "StringValue": trigger}},
+        )
+
+    document = kinds().parse(read_configuration(text, file=str(file)))
+    return Station(document, surroundings(place), Remembered(settings.dispatch_table).once, send)
+
+
+handler = handler_of(Workplace.open, open_station)

@@ -1,0 +1,176 @@
+"""The dispatcher as a function: what comes in by SQS, S3, EventBridge or HTTP goes its way, once for each pair."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.common.clock import SystemClock
+from shared.common.documents import read_json_document, read_yaml
+from shared.common.errors import Misconfigured
+from shared.orchestrator.doors import Run
+from shared.orchestrator.event import Event
+from shared.orchestrator.settings import Surroundings
+from src.dispatch.app import Station, handler_of
+from src.dispatching import kinds
+from src.invoke import LocalContext
+from src.workplace import Workplace
+
+EVENTS = Path(__file__).parents[3] / "events"
+SAMPLE = read_json_document((EVENTS / "dispatch.json").read_bytes(), file="dispatch.json").data
+DOCUMENT = """
+input:
+  - {name: orders, type: sqs, connection_string: "https://sqs.eu-central-1.amazonaws.com/111122223333/sluice-dispatch"}
+  - {name: hooks, type: webhook, connection_string: /hooks/orders, secret: a secret of the hook}
+process:
+  - {name: first, type: subprocess, execution_context: {command: ["true"]}}
+  - {name: second, type: subprocess, execution_context: {command: ["true"]}}
+links:
+  - {from: [orders, hooks], to: first, operation: create}
+  - {from: first, to: second}
+"""
+
+
+class Plant:
+    """Processes, memory and queue of a test."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[str, Event]] = []
+        self.broken: set[str] = set()
+        self.known: set[str] = set()
+        self.sent: list[tuple[Any, str]] = []
+
+    def once(self, key: str, act: Callable[[], None]) -> bool:
+        if key in self.known:
+            return False
+        act()
+        self.known.add(key)
+        return True
+
+    def send(self, body: str, trigger: str, identity: str) -> None:
+        del identity
+        self.sent.append((json.loads(body), trigger))
+
+    def process(self, name: str) -> Any:
+        plant = self
+
+        class One:
+            def execute(self, event: Event, run: Run) -> None:
+                del run
+                if name in plant.broken:
+                    raise RuntimeError("not now")
+                plant.done.append((name, event))
+
+        return One()
+
+
+@pytest.fixture
+def plant() -> Plant:
+    return Plant()
+
+
+@pytest.fixture
+def handle(plant: Plant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Any], Any]:
+    monkeypatch.setenv("ENVIRONMENT", "local")
+    monkeypatch.chdir(tmp_path)
+    document = kinds().parse(read_yaml(DOCUMENT, file="dispatch.yml"))
+    opened = {name: plant.process(name) for name in ("first", "second")}
+    station = Station(document, Surroundings(), plant.once, plant.send, opened)
+    handler = handler_of(Workplace.open, lambda place: station)
+    context: Any = LocalContext("dispatch", "r-1", 512, 60, SystemClock())
+    return lambda event: handler(copy.deepcopy(event), context)
+
+
+def messages(*bodies: Any) -> dict[str, Any]:
+    record = SAMPLE["Records"][0]
+    texts = [body if isinstance(body, str) else json.dumps(body) for body in bodies]
+    return {"Records": [{**record, "messageId": f"m{n}", "body": text} for n, text in enumerate(texts)]}
+
+
+def names(plant: Plant) -> list[str]:
+    return [name for name, _ in plant.done]
+
+
+def test_the_sample_goes_its_way_and_a_second_time_does_nothing(handle: Any, plant: Plant) -> None:
+    assert {"batchItemFailures": []} == handle(SAMPLE)
+    assert {"batchItemFailures": []} == handle(SAMPLE)
+    assert ["first", "second"] == names(plant)
+    assert "orders" == plant.done[0][1].trigger
+
+
+def test_only_the_messages_that_failed_come_again_and_start_where_it_broke(handle: Any, plant: Plant) -> None:
+    plant.broken = {"second"}
+    event = {"location": "a", "operation": "create", "id": "1"}
+
+    failed = handle(messages(event, {**event, "operation": "delete"}))
+
+    assert {"batchItemFailures": [{"itemIdentifier": "m0"}]} == failed
+    plant.broken.clear()
+    assert {"batchItemFailures": []} == handle(messages(event))
+    assert ["first", "second"] == names(plant)
+
+
+def test_objects_of_s3_are_events_in_both_forms(handle: Any, plant: Plant) -> None:
+    for name in ("drop", "drop_eventbridge"):
+        handle(messages(read_json_document((EVENTS / f"{name}.json").read_bytes(), file=name).data))
+        plant.known.clear()
+
+    first, bridged = [event for name, event in plant.done if name == "first"]
+    assert ("s3://acme-data", first.id) == (bridged.location, bridged.id)
+
+
+def test_an_event_of_eventbridge_may_come_directly(handle: Any, plant: Plant) -> None:
+    event = {"location": "a", "operation": "create", "id": "1", "trigger": "orders"}
+
+    assert {"done": True} == handle(event)
+    assert ["first", "second"] == names(plant)
+
+
+@pytest.mark.parametrize("event", [None, [], {"x": 1}])
+def test_what_is_no_event_is_refused(handle: Any, event: Any) -> None:
+    with pytest.raises(Misconfigured):
+        handle(event)
+
+
+def request(body: bytes, *, path: str = "/hooks/orders", method: str = "POST") -> dict[str, Any]:
+    digest = hmac.new(b"a secret of the hook", body, hashlib.sha256).hexdigest()
+    return {
+        "requestContext": {"http": {"method": method, "path": path}},
+        "headers": {"X-Hub-Signature-256": f"sha256={digest}"},
+        "body": body.decode(),
+    }
+
+
+def test_a_webhook_is_checked_and_queued_under_its_input(handle: Any, plant: Plant) -> None:
+    event = {"location": "a", "operation": "create", "id": "1"}
+
+    assert 202 == handle(request(json.dumps(event).encode()))["statusCode"]
+    assert [({**event, "trigger": "hooks"}, "hooks")] == plant.sent
+    assert [] == plant.done
+
+
+def test_a_webhook_with_a_wrong_signature_no_event_or_another_path_is_not(handle: Any, plant: Plant) -> None:
+    wrong = request(b"{}")
+    wrong["headers"] = {}
+
+    assert [401, 400, 404, 405] == [
+        handle(one)["statusCode"]
+        for one in (wrong, request(b"{}"), request(b"{}", path="/x"), request(b"", method="GET"))
+    ]
+    assert [] == plant.sent
+
+
+def test_a_message_of_a_webhook_knows_its_input(handle: Any, plant: Plant) -> None:
+    event = messages({"location": "a", "operation": "create", "id": "1"})
+    event["Records"][0]["messageAttributes"] = {"trigger": {"stringValue": "hooks", "dataType": "String"}}
+
+    handle(event)
+
+    assert "hooks" == plant.done[0][1].trigger
