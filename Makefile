@@ -37,14 +37,15 @@ setup: $(READY) ## install the locked dependencies into .venv (does nothing when
 demo: $(READY) ## run the tour: a source, a landing zone and a warehouse on this machine
 	@.venv/bin/python -m src.demo $(ARGS)
 
-test: $(READY) ## run the tests and the doctests
-	@.venv/bin/python -m pytest $(ARGS)
+test: $(READY) ## run the tests and the doctests, on all processors (ARGS="-n 0 -k …" for some of them)
+	@.venv/bin/python -m pytest -n auto --dist loadfile $(ARGS)
 
 test-gx: $(READY) ## compare the checks with Great Expectations, in an environment of its own
 	@sh .ci/gx
 	@.venv-gx/bin/python -m pytest -c tests/oracle/great_expectations/pytest.ini --rootdir . tests/oracle/great_expectations $(ARGS)
 
-test-sam: $(READY) layers package ## run every function by `sam local invoke`, in containers (as root: installs podman)
+test-sam: $(READY) ## run every function by `sam local invoke`, in containers (as root: installs podman)
+	@$(MAKE) layers package ARGS=
 	@sh .ci/sam
 	@SAM=.venv-sam/bin/sam .venv/bin/python -m pytest -c tests/sam/pytest.ini --rootdir . tests/sam $(ARGS)
 
