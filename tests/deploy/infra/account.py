@@ -53,6 +53,7 @@ class Remembered(CloudFormationModel):
     KINDS = (
         "AWS::CloudWatch::Alarm",
         "AWS::Lambda::Permission",
+        "AWS::Lambda::Url",
         "AWS::S3::BucketPolicy",
         "AWS::Scheduler::Schedule",
         "AWS::SNS::Subscription",

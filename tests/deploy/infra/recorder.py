@@ -19,7 +19,13 @@ ACTIONS = {
     ("s3", "DeleteObject"): ("s3:DeleteObject", ""),
     ("s3", "ListObjectsV2"): ("s3:ListBucket", ""),
     ("secretsmanager", "GetSecretValue"): ("secretsmanager:GetSecretValue", "kms:Decrypt"),
+    ("sqs", "SendMessage"): ("sqs:SendMessage", "kms:GenerateDataKey"),
+    ("dynamodb", "PutItem"): ("dynamodb:PutItem", "kms:Decrypt"),
+    ("dynamodb", "UpdateItem"): ("dynamodb:UpdateItem", "kms:Decrypt"),
+    ("dynamodb", "DeleteItem"): ("dynamodb:DeleteItem", "kms:Decrypt"),
 }
+
+_ARN = "arn:aws:{}:us-east-1:123456789012"
 
 
 @contextmanager
@@ -47,6 +53,10 @@ def recorded(key_arn: str) -> Iterator[list[Call]]:
 def _call(action: str, service: str, params: Any) -> Call:
     if service == "secretsmanager":
         return Call(action, params["SecretId"])
+    if service == "sqs":
+        return Call(action, f"{_ARN.format('sqs')}:{params['QueueUrl'].rpartition('/')[2]}")
+    if service == "dynamodb":
+        return Call(action, f"{_ARN.format('dynamodb')}:table/{params['TableName']}")
     bucket = f"arn:aws:s3:::{params['Bucket']}"
     context = {"aws:SecureTransport": "true", "s3:TlsVersion": "1.3"}
     if action == "s3:ListBucket":

@@ -168,7 +168,8 @@ def test_lambda_has_six_times_its_timeout_to_work_on_a_message(expanded: dict[st
 
         assert queue["VisibilityTimeout"] >= 6 * timeout
         assert ["ReportBatchItemFailures"] == mapping["FunctionResponseTypes"]
-        assert {"Fn::GetAtt": ["DeadLetters", "Arn"]} == queue["RedrivePolicy"]["deadLetterTargetArn"]
+        letters = "WeaveDeadLetters" if queue.get("FifoQueue") else "DeadLetters"
+        assert {"Fn::GetAtt": [letters, "Arn"]} == queue["RedrivePolicy"]["deadLetterTargetArn"]
 
 
 def test_a_commit_finds_its_way_to_the_load_function(stack: Account) -> None:
@@ -208,13 +209,13 @@ def test_a_setting_of_a_source_reaches_its_function_and_the_load(stack: Account)
 
 
 def test_what_sam_makes_of_the_template_has_no_surprise(expanded: dict[str, Any]) -> None:
-    """Everything is named by us, but for what connects a queue to its function and the schedule."""
+    """Everything is named by us, but for what connects a queue to its function, the schedule, and the webhook's URL."""
     ours = set(read_template(TEMPLATE)["Resources"])
     layers = {name for name, one in expanded.items() if one["Type"] == "AWS::Lambda::LayerVersion"}
 
-    assert {"LoadFunctionCommits", "DropFunctionFiles", "RecurlyMachineSchedule"} == set(
-        expanded
-    ) - ours - layers
+    events = {"LoadFunctionCommits", "DropFunctionFiles", "WeaveFunctionNews", "RecurlyMachineSchedule"}
+    url = {"HookFunctionUrl", "HookFunctionUrlPublicPermissions", "HookFunctionURLInvokeAllowPublicAccess"}
+    assert events | url == set(expanded) - ours - layers
 
 
 def test_every_alarm_says_where_its_remedy_stands_and_it_stands_there(expanded: dict[str, Any]) -> None:
