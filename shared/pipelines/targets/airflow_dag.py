@@ -95,7 +95,7 @@ def dag_head(plan: Plan, writing: Writing) -> str:
         writing.use("any")
         options["params"] = {one.name: _parameter(one.default) for one in plan.parameters}
     options["tags"] = [tag[:100] for tag in ("sluice", plan.domain) if tag]
-    options["doc_md"] = _about(plan)
+    options["doc_md"] = about(plan)
     for event, word in (("on_success", "succeeded"), ("on_failure", "failed")):
         if getattr(plan.notifications, event):
             message = f"pipeline {plan.name} {word}"
@@ -135,7 +135,7 @@ def _schedule(schedule: Schedule | None, writing: Writing) -> Any:
             return [asset(name, writing.options)]
 
 
-def _about(plan: Plan) -> str:
+def about(plan: Plan) -> str:
     """What people read above the graph; it ends in a line's end, so that Airflow takes it for no name of a file."""
     lines = [plan.description] if plan.description else []
     people = ", ".join(f"{one.name} <{one.email}>" if one.email else one.name for one in plan.owners)

@@ -167,7 +167,7 @@ def decide(run: Run, needs: tuple[Any, ...], condition: Any) -> None:
     """Ends the step here when it is blocked, not reached, or passed over. Its task is skipped then, and says why."""
     states = states_of(run, [need.task_id for need in needs], run.ti.map_index)
     ends = [ending(run, need, states.get(need.task_id)) for need in needs]
-    active = [end for need, end in zip(needs, ends) if not need.passive]
+    active = [end for need, end in zip(needs, ends, strict=True) if not need.passive]
     if "blocked" in ends:
         end(run, "blocked")
     if active and all(one == "unreached" for one in active):

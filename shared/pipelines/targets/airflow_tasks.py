@@ -27,12 +27,21 @@ def span(seconds: float) -> Raw:
 
 
 def asset(event: str, options: Options) -> Raw:
-    """The asset whose update an event is: an object by its URL, all else by one of this product's."""
+    """The asset (in Airflow 2 the dataset) whose update an event is."""
     kind = "Dataset" if options.engine_version == 2 else "Asset"
+    return Raw(f"{kind}({quoted(asset_url(event))})")
+
+
+def asset_url(event: str) -> str:
+    """The URL of an asset: of an object its own, of all else one of this product's.
+
+    >>> asset_url("s3://lake/new files/"), asset_url("pipeline:orders"), asset_url("ready!")
+    ('s3://lake/new%20files/', 'sluice://pipelines/orders', 'sluice://events/ready%21')
+    """
     if event.startswith("s3://"):
-        return Raw(f"{kind}({quoted(quote(event, safe=':/-_.~'))})")
+        return quote(event, safe=":/-_.~")
     sort, name = ("pipelines", event[9:]) if event.startswith("pipeline:") else ("events", event)
-    return Raw(f"{kind}({quoted(f'sluice://{sort}/' + quote(name, safe='-_.~'))})")
+    return f"sluice://{sort}/" + quote(name, safe="-_.~")
 
 
 def last_of_all(plan: Plan, behind: frozenset[str]) -> str:

@@ -31,6 +31,7 @@ def main() -> None:
         dag = bags[run["folder"]].dags[run["dag"]]
         found["runs"][run["name"]] = _run(dag, run.get("conf") or {}) | {"seconds": time.monotonic() - began}
     json.dump(found, answer)
+    answer.flush()
 
 
 def _bag(folder: str) -> Any:
