@@ -126,13 +126,13 @@ def _say(screen: Screen, report: FileReport, *, keyed: bool) -> None:
     if report.known:
         _say_known(screen, report)
         return
-    if report.earlier:
-        screen.say(
-            f"{report.file}: has landed before, in commit {report.earlier}, under another schema;"
-            " of its lines that were refused then"
-        )
+    before = (
+        f"has landed before, in commit {report.earlier}, under another schema; of the lines that were refused then "
+        if report.earlier
+        else ""
+    )
     screen.say(
-        f"{report.file}: {report.rows:,} rows landed, {report.rejected:,} rejected, in {spoken(report.seconds)}"
+        f"{report.file}: {before}{report.rows:,} rows landed, {report.rejected:,} rejected, in {spoken(report.seconds)}"
     )
     if report.repeats and not keyed:
         screen.warn(
