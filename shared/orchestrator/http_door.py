@@ -55,7 +55,10 @@ class Routes:
         with self._lock:
             table = self._below if below else self._exact
             if path in table:
-                raise Misconfigured(f"two inputs listen at {path}", hint="give each a path of its own")
+                raise Misconfigured(
+                    f"{path} is taken: somebody else listens there",
+                    hint="give each input a path of its own; /api, /page, /metrics and /health are the dispatcher's",
+                )
             table[path] = handler
 
         def leave() -> None:

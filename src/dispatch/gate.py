@@ -27,6 +27,8 @@ class Gate:
     """`token` is empty where everybody on this machine may do everything."""
 
     token: str = ""
+    is_fresh: bool = False
+    """Whether the token was made for this start."""
 
     def __post_init__(self) -> None:
         if self.token and (len(self.token) < SHORTEST or not self.token.isascii()):

@@ -62,8 +62,8 @@ class House:
 
     def sample(self) -> None:
         """Note the counts, so that rates are there when somebody asks for the first time."""
-        shown = picture(self.dispatcher.supervisor)
-        self.rates.note(self.now(), _counts(shown))
+        if self.rates.due(now := self.now()):
+            self.rates.note(now, _counts(picture(self.dispatcher.supervisor)))
 
     def standings(self) -> dict[str, int]:
         """How many events of the journal are open, done and dead; some seconds old where counting takes long."""

@@ -28,6 +28,11 @@ class Rates:
         self._lock = threading.Lock()
         self._samples: deque[tuple[float, dict[str, float]]] = deque()
 
+    def due(self, now: float) -> bool:
+        """Whether a sample would be kept."""
+        with self._lock:
+            return not self._samples or now - self._samples[-1][0] >= APART
+
     def note(self, now: float, counts: Mapping[str, float]) -> None:
         with self._lock:
             if self._samples and now - self._samples[-1][0] < APART:

@@ -47,20 +47,23 @@ def health(dispatcher: Dispatcher, request: Request) -> Response:
 
 
 def gate_for(
-    words: Mapping[str, str], host: str, *, without_token: bool, fresh: Callable[[], str] | None
+    words: Mapping[str, str], *, without_token: bool, fresh: Callable[[], str] | None
 ) -> Gate | None:
-    """The gate of this start: the token of the settings, none where that was asked for, or a fresh one.
+    """The gate of this start: none where that was asked for, the token of the settings, or a fresh one.
 
     None where there is no token and nobody to tell a fresh one to: then nothing is served. Raises `Misconfigured`.
     """
-    token = words.get(TOKEN, "")
     if without_token:
-        if not is_loopback(host):
-            raise Misconfigured(
-                f"without a token the API cannot be served at {host}",
-                hint=f'set {TOKEN}, or http.host = "127.0.0.1"',
-            )
         return Gate()
-    if token:
+    if token := words.get(TOKEN, ""):
         return Gate(token)
-    return Gate(fresh()) if fresh is not None else None
+    return Gate(fresh(), is_fresh=True) if fresh is not None else None
+
+
+def check_open(gate: Gate, host: str) -> None:
+    """Raises `Misconfigured` where everybody on the network could do everything."""
+    if not gate.token and not is_loopback(host):
+        raise Misconfigured(
+            f"without a token the API cannot be served at {host}",
+            hint=f'set {TOKEN}, or http.host = "127.0.0.1"',
+        )
