@@ -139,6 +139,8 @@ def _sides(contents: Contents | _Merged, paths: Iterable[str], inspector: Inspec
             found[path] = inspector.inspect(path, contents[path], contents.__getitem__)
         except SluiceError as error:
             found[path] = Side(path, error=str(error))
+        except Exception as error:  # noqa: BLE001  # one file must not take the others with it; it is told
+            found[path] = Side(path, error=f"{path}: the compiler failed: {type(error).__name__}: {error}")
     return found
 
 

@@ -63,6 +63,8 @@ def _beside(definition: str, name: str, read: Callable[[str], bytes]) -> str:
         return read(path).decode()
     except KeyError:
         raise FileNotFoundError(name) from None
+    except UnicodeDecodeError as error:
+        raise Misconfigured(f"it is no UTF-8 text: {error}", file=path) from None
 
 
 def _text(file: str, read: Callable[[str], bytes]) -> str:
@@ -70,3 +72,5 @@ def _text(file: str, read: Callable[[str], bytes]) -> str:
         return read(file).decode()
     except KeyError:
         raise Misconfigured("there is no file of parameters in the repository", file=file) from None
+    except UnicodeDecodeError as error:
+        raise Misconfigured(f"it is no UTF-8 text: {error}", file=file) from None

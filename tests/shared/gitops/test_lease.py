@@ -83,3 +83,30 @@ def test_other_names_are_other_leases() -> None:
 
     with leased(store, clock, "acme/main", holder="one"), leased(store, clock, "acme/dev", holder="two"):
         pass
+
+
+def test_of_two_who_take_it_in_the_same_moment_one_is_superseded() -> None:
+    clock = FakeClock()
+
+    class Late(MemoryStore):
+        def put_new(self, key: str, body: bytes) -> str:
+            super().put_new(key, b"{}")
+            return super().put_new(key, body)
+
+    with pytest.raises(Superseded, match="another worker took"), leased(Late(), clock, "a", holder="one"):
+        pass
+
+
+def test_a_lease_that_changes_hands_while_it_is_read_is_superseded() -> None:
+    clock = FakeClock()
+
+    class Swept(MemoryStore):
+        def get(self, key: str) -> bytes:
+            raise KeyError(key)
+
+    store = Swept()
+    with leased(store, clock, "a", holder="one", seconds=60):
+        pass
+
+    with pytest.raises(Superseded, match="another worker took"), leased(store, clock, "a", holder="two"):
+        pass

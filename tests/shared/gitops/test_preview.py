@@ -236,3 +236,19 @@ def test_what_authors_write_makes_no_markup_and_calls_nobody() -> None:
     said = shown(previewed(changed({"flows/orders.yml": text.encode()})))
 
     assert "<script>|@all" not in said.split("```")[0]
+
+
+def test_a_compiler_that_breaks_down_at_one_file_shows_the_others() -> None:
+    class Breaking(Reader):
+        def inspect(self, path: str, content: bytes, read: Callable[[str], bytes]) -> Side:
+            if content == b"bug":
+                raise ZeroDivisionError("by zero")
+            return super().inspect(path, content, read)
+
+    repository = changed({"flows/a.yml": b"bug", "flows/orders.yml": None})
+    base, head = repository.branches["main"], repository.branches["work"]
+
+    found = plan(repository, SCOPE, base=base, head=head, inspector=Breaking())
+
+    assert [Kind.BROKEN, Kind.DELETED] == [change.kind for change in found.changes]
+    assert "ZeroDivisionError" in found.changes[0].after.error

@@ -14,7 +14,7 @@ from shared.gitops.delivery_shelf import Shelved
 from shared.gitops.fake import FakeRepository
 from shared.gitops.manifest import NAME, Manifest
 from shared.gitops.stale import Scope
-from shared.gitops.weave import Outcome, weave
+from shared.gitops.weave import ROUNDS, Outcome, weave
 from tests.shared.gitops.toy import Box, Toy
 
 SCOPE = Scope("main", definitions=("flows/**/*.yml",), shared=("defaults.yml",), generated="made")
@@ -324,3 +324,19 @@ def test_any_history_ends_as_if_the_head_were_compiled_at_once(story: list[Any])
     if not failed and not manifest.failed:
         assert artifacts(clean) == artifacts(box)
     assert artifacts(box).items() <= artifacts(clean).items() or manifest.failed
+
+
+def test_a_branch_that_never_stands_still_is_left_to_the_next_news() -> None:
+    repository = FakeRepository()
+    repository.push("main", {"flows/a.yml": b"a"})
+
+    class Restless(Toy):
+        def compile(self, path: str, content: bytes, read: Any) -> Any:
+            repository.push("main", {"flows/a.yml": b"a%d" % len(repository.commits)})
+            return super().compile(path, content, read)
+
+    compiler = Restless()
+    with pytest.raises(Superseded, match="moves faster"):
+        proposed(repository, compiler)
+
+    assert ROUNDS == len(compiler.compiled)

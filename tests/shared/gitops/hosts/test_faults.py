@@ -225,3 +225,26 @@ def test_a_comment_that_vanishes_meanwhile_is_made_again(remote: Site) -> None:
 
 def propose(repository: Repository, files: dict[str, bytes | None], *, parent: str) -> str:
     return repository.propose("sluice/made", files, base="main", parent=parent, title="t", body="b")
+
+
+def test_a_comment_that_the_host_does_not_take_is_refused(remote: Site) -> None:
+    remote.model.push("main", {"a": b"1"})
+    number = remote.model.open_pull("main")
+    remote.repository.comment(number, MARKER, ["one"])
+    remote.host.faults = [Fault("^(PATCH|PUT)", Reply(422, {"message": "Body is too long"}))]
+
+    with pytest.raises(Refused, match="Body is too long"):
+        remote.repository.comment(number, MARKER, ["two"])
+
+
+@pytest.mark.parametrize(
+    "ask", [ASKS[1], ASKS[3], ASKS[4], ASKS[7]], ids=["changes", "pull", "base", "withdraw"]
+)
+def test_what_is_not_that_something_is_missing_is_refused(
+    remote: Site, ask: Callable[[Repository, str], object]
+) -> None:
+    sha = remote.model.push("main", {"a": b"1"})
+    remote.host.faults = [Fault("", Reply(410, {"message": "Gone for good"}), times=99)]
+
+    with pytest.raises(Refused, match="Gone for good"):
+        ask(remote.repository, sha)

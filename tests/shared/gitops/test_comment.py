@@ -1,0 +1,35 @@
+"""What a comment says of contracts, and that nothing in it is taken for more than text."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from shared.contracts.compatibility.verdict import check
+from shared.gitops.change import Change, Side
+from shared.gitops.comment import comments, headline
+from shared.gitops.preview import Preview
+
+NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
+OLD = {"type": "object", "properties": {"id": {"type": "string"}}, "additionalProperties": False}
+NEW = {"type": "object", "properties": {"id": {"type": "integer"}}, "additionalProperties": False}
+
+
+def test_contracts_are_told_with_what_breaks_them() -> None:
+    verdicts = {"a.json": check(NEW, [OLD]), "b.json": check(OLD, [OLD]), "c.json": "deleted: @all <b>"}
+    preview = Preview("a" * 40, "b" * 40, contracts=verdicts)
+
+    (text,) = comments(preview, now=NOW, limit=60_000)
+
+    assert "2 of 3 contracts incompatible" in headline(preview)
+    assert "`a.json`: ❌ incompatible\n\n- `TYPE_CHANGED` at `#/properties/id`" in text
+    assert "`b.json`: ✅ compatible" in text
+    assert "@all" not in text
+    assert "<b>" not in text
+
+
+def test_an_error_cannot_close_its_fence() -> None:
+    change = Change(Side(), Side("a.yml", error="a.yml:1:1 ```\n````\n# not a heading"))
+
+    (text,) = comments(Preview("a" * 40, "b" * 40, changes=(change,)), now=NOW, limit=60_000)
+
+    assert "`````\na.yml:1:1 ```" in text
