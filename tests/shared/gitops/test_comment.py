@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from shared.contracts.compatibility.verdict import check
+from shared.contracts.compatibility.verdict import Verdict, check
 from shared.gitops.change import Change, Side
 from shared.gitops.comment import comments, headline
 from shared.gitops.preview import Preview
@@ -15,7 +15,11 @@ NEW = {"type": "object", "properties": {"id": {"type": "integer"}}, "additionalP
 
 
 def test_contracts_are_told_with_what_breaks_them() -> None:
-    verdicts = {"a.json": check(NEW, [OLD]), "b.json": check(OLD, [OLD]), "c.json": "deleted: @all <b>"}
+    verdicts: dict[str, Verdict | str] = {
+        "a.json": check(NEW, [OLD]),
+        "b.json": check(OLD, [OLD]),
+        "c.json": "deleted: @all <b>",
+    }
     preview = Preview("a" * 40, "b" * 40, contracts=verdicts)
 
     (text,) = comments(preview, now=NOW, limit=60_000)

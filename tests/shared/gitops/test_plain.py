@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -119,6 +121,31 @@ def test_of_two_who_push_at_once_one_is_told_that_it_was_late(ada: Person, repos
 
     assert (made, {"ours.txt": b"1"}) == (ada.head(), ada.tree())
     assert "Sluice <sluice@localhost> ours" == git("log", "-1", "--format=%an <%ae> %s", "main", at=ada.bare)
+
+
+def test_two_who_push_at_the_same_moment_never_both_win(ada: Person, server: Served, tmp_path: Path) -> None:
+    def push(name: str) -> str:
+        url = f"{server.url}/flows.git"
+        one = PlainGit.mirror(url, tmp_path / name, credential=CREDENTIAL)
+        parent = str(one.head("main"))
+        together.wait(timeout=20)
+        try:
+            return one.commit("main", {name: b""}, parent=parent, message=name)
+        except Superseded:
+            return ""
+
+    together = threading.Barrier(2)
+    with ThreadPoolExecutor(2) as pool:
+        made = [sha for sha in pool.map(push, ["one", "two"]) if sha]
+
+    assert [ada.head()] == made
+
+
+def test_an_empty_remote_has_no_branch(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    git("init", "--quiet", "--bare", at=tmp_path / "empty")
+
+    assert PlainGit.mirror(str(tmp_path / "empty"), tmp_path / "cache").head("main") is None
 
 
 def test_what_is_proposed_is_a_branch_and_again_the_same_one(ada: Person, repository: PlainGit) -> None:

@@ -22,7 +22,9 @@ META = ("message", "author", "parents", "files", "branch")
 
 
 class BitbucketDialect(Dialect):
-    """`hidden`: commits of forks, which this repository does not have. `locates`: whether a new commit is named."""
+    """`hidden`: commits of forks, which this repository does not have. `locates`: whether a new commit is named. `declines`:
+    whether a pull request ends with its branch; the documentation does not say, so both must do.
+    """
 
     prefix = "/2.0"
 
@@ -30,6 +32,7 @@ class BitbucketDialect(Dialect):
         super().__init__(model)
         self.hidden: set[str] = set()
         self.locates = True
+        self.declines = False
 
     def declined(self, error: Declined) -> Reply:
         return Reply(error.status, {"type": "error", "error": {"message": str(error)}})
@@ -79,9 +82,10 @@ class BitbucketDialect(Dialect):
         return Reply(200, {"type": "branch", "name": name, "target": {"hash": self.model.branches[name]}})
 
     def _drop_branch(self, call: Call, name: str) -> Reply:
-        # A pull request stays open without its branch.
         if self.model.branches.pop(name, None) is None:
             raise Declined(404, f'Branch "{name}" not found')
+        for number, pull in self.model.pulls.items() if self.declines else ():
+            self.model.pulls[number] = replace(pull, open=pull.open and pull.head != name)
         return Reply(204)
 
     def _spec(self, call: Call, source: str, target: str) -> tuple[str, str]:

@@ -80,3 +80,16 @@ def test_a_file_that_looks_like_a_list_is_a_file(bitbucket: Site) -> None:
     sha = bitbucket.model.push("main", files)
 
     assert files == bitbucket.repository.read(files, sha)
+
+
+def test_a_pull_request_that_ends_with_its_branch_is_followed_by_another(bitbucket: Site) -> None:
+    dialect(bitbucket).declines = True
+    parent = bitbucket.model.push("main", {"a": b"1"})
+    for content in (b"2", b"3"):
+        bitbucket.repository.propose("ours", {"a": content}, base="main", parent=parent, title="t", body="b")
+
+    assert [False, True] == [pull.open for pull in bitbucket.model.pulls.values()]
+
+    bitbucket.repository.withdraw("ours")
+
+    assert [False, False] == [pull.open for pull in bitbucket.model.pulls.values()]
