@@ -13,7 +13,7 @@ from shared.pipelines.step import Step
 from shared.pipelines.targets.stepfunctions_flow import Flow, State, invoke, limit
 from shared.pipelines.targets.stepfunctions_values import Path, Payload
 from shared.pipelines.targets.target import Options
-from shared.pipelines.values import MapOf, Reference, Root, plain
+from shared.pipelines.values import MapOf, Reference, Root, resolve
 from shared.pipelines.work import (
     LONGEST_POLL_SECONDS,
     RUNNING_STATES,
@@ -176,7 +176,7 @@ class Loops:
             flow.put(self._name("properties"), given, "$.x")
             body["step_properties.$"] = "States.JsonToString($.x.given)"
         else:
-            body["step_properties"] = json.dumps(plain(job.properties), ensure_ascii=False)
+            body["step_properties"] = json.dumps(resolve(job.properties, _none), ensure_ascii=False)
         if job.input is not None:
             body |= payload.entry("input", job.input)
             self._constants(flow, payload, again=True)
@@ -282,6 +282,10 @@ class Loops:
             assert key == "Next"
             state["End"] = True
         flow.ends = []
+
+
+def _none(reference: Reference) -> None:
+    """There are no references where this is asked."""
 
 
 def _is(state: str) -> dict[str, str]:

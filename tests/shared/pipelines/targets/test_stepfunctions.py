@@ -178,7 +178,7 @@ def test_a_foreach_runs_its_steps_for_each_item_and_fails_when_an_item_has(aws: 
 
     assert "SUCCEEDED" == aws.run(plan, {"params": {"of": [{"x": 1}, {"x": 2}]}}).status
     assert ("last", {"all": [3, 5]}) == aws.calls[-1]
-    for empty in ([], None):
+    for empty in list[Any]([[], None]):
         assert "SUCCEEDED" == aws.run(plan, {"params": {"of": empty}}).status
         assert [("last", {"all": []})] == aws.calls
     for wrong in ("[1]", {"x": 1}, 3):

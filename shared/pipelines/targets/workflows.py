@@ -1,0 +1,249 @@
+"""Compiles a plan for Google Cloud Workflows, as JSON: YAML of any text would be misread by somebody.
+
+Artifacts: `NAME.workflows.json`, and `NAME.scheduler.json` with the job of Cloud Scheduler where there is a schedule.
+The argument of an execution is that of LEVEL files, `{"query_variables": {…}, "workflow_properties": {…}}`, or
+`{"params", "time", "date"}`; all of it is optional.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shared.common.errors import Misconfigured
+from shared.pipelines.names import identifiers
+from shared.pipelines.plan import Form, Plan
+from shared.pipelines.schedule import Cron, Event, Once, Rate
+from shared.pipelines.targets.lanes import budget_of
+from shared.pipelines.targets.target import Options, Target, TargetName
+from shared.pipelines.targets.workflows_features import FEATURES
+from shared.pipelines.targets.workflows_library import library
+from shared.pipelines.targets.workflows_steps import Writer
+from shared.pipelines.targets.workflows_values import Steps
+from shared.pipelines.targets.workflows_work import Works, workflow_name
+
+MOST_BYTES = 131_072
+"""Bytes of a source."""
+MOST_EXPRESSION = 400
+MOST_ASSIGNMENTS = 50
+
+
+def compile_plan(plan: Plan, options: Options) -> Mapping[str, bytes]:
+    """The artifacts. Raises `Misconfigured` with the place of everything that Cloud Workflows cannot do."""
+    used: set[str] = set()
+    works = Works(plan, options, used)
+    names = [step.name for step in plan.all_steps()]
+    labels = identifiers(names, longest=40)
+    numbers = {name: number for number, name in enumerate(names, start=1)}
+    parameters = {parameter.name: f"p{number}" for number, parameter in enumerate(plan.parameters, start=1)}
+    writer = Writer(works, labels, numbers, parameters, plan.deadline_seconds is not None, used)
+    faults = [f"{plan.place} {fault}" for fault in _refused(plan)]
+    body = writer.scope(plan.steps, budget_of(plan))
+    try:
+        end = _end(plan, works, numbers)
+    except Misconfigured as error:
+        faults.append(error.message)
+        end = []
+    if faults or writer.faults:
+        raise Misconfigured("\n".join([*faults, *writer.faults]))
+    main = {"params": ["args"], "steps": [*_begin(plan, parameters, numbers), *body, *end]}
+    document: dict[str, Any] = {"main": main}
+    document |= library(used)
+    text = json.dumps(document, ensure_ascii=True, indent=1) + "\n"
+    if len(text) > MOST_BYTES:
+        text = json.dumps(document, ensure_ascii=True, separators=(",", ":")) + "\n"
+    if len(text) > MOST_BYTES:
+        raise Misconfigured(
+            f"{plan.place} the workflow would have {len(text):,} bytes, and Cloud Workflows takes {MOST_BYTES:,}; move "
+            "steps to another pipeline and run it by a step of type pipeline"
+        )
+    _check(document, plan)
+    name = workflow_name(plan.name)
+    made = {f"{name}.workflows.json": text.encode()}
+    if plan.schedule is not None:
+        made[f"{name}.scheduler.json"] = (
+            json.dumps(_scheduler(plan, options, name), indent=1) + "\n"
+        ).encode()
+    return made
+
+
+def _refused(plan: Plan) -> Iterator[str]:
+    schedule = plan.schedule
+    if schedule is None:
+        return
+    if schedule.catch_up:
+        yield "Cloud Scheduler does not make up for missed runs; take out `catch_up`"
+    if isinstance(schedule.trigger, Once | Event):
+        yield "Cloud Scheduler knows cron and rate; start this one by `gcloud workflows run`, or by Eventarc"
+    if schedule.start is not None or schedule.end is not None:
+        yield "Cloud Scheduler has no `start` and no `end`"
+
+
+def _begin(plan: Plan, parameters: Mapping[str, str], numbers: Mapping[str, int]) -> Steps:
+    """Variables of the run, of its parameters, and two for each step."""
+    made: Steps = [
+        {"nothing_given": {"switch": [{"condition": '${get_type(args) != "map"}', "steps": [
+            {"no_args": {"assign": [{"args": {}}]}}]}]}},
+        {"defaults": {"assign": [
+            {"run_pipeline": plan.name},
+            {"run_id": '${sys.get_env("GOOGLE_CLOUD_WORKFLOW_EXECUTION_ID")}'},
+            {"run_time": "${time.format(sys.now())}"},
+            {"given": {}},
+        ]}},
+    ]  # fmt: skip
+    made += [
+        _if_given("args", "time", "run_time"),
+        _if_given("args", "params", "given"),
+    ]
+    if plan.form is Form.LEVELS:
+        made += [
+            _if_given("args", "workflow_properties", "given", merge="workflow_properties"),
+            {"dates": {"switch": [{"condition": '${"query_variables" in keys(args)}', "steps": [
+                {"given_dates": {"assign": [{"given": "${map.merge(given, args.query_variables)}"}]}}]}]}},
+        ]  # fmt: skip
+    zone = plan.schedule.timezone if plan.schedule else "UTC"
+    day = "run_time" if zone == "UTC" else f'time.format(time.parse(run_time), "{zone}")'
+    made.append({"day": {"assign": [{"run_date": f"${{text.substring({day}, 0, 10)}}"}]}})
+    made.append(_if_given("args", "date", "run_date"))
+    assigns: list[dict[str, Any]] = []
+    for parameter in plan.parameters:
+        default: Any = parameter.default
+        if plan.form is Form.LEVELS and parameter.name in ("start_date", "end_date"):
+            default = "${run_date}"
+        assigns.append({parameters[parameter.name]: _plain(default, plan)})
+    for number in numbers.values():
+        assigns += [{f"s{number}": "go"}, {f"o{number}": None}]
+    made += _assigned("variables", assigns)
+    for parameter in plan.parameters:
+        made.append(_if_given("given", parameter.name, parameters[parameter.name]))
+    if plan.deadline_seconds is not None:
+        made.append(
+            {"deadline_of_run": {"assign": [{"deadline": f"${{sys.now() + {plan.deadline_seconds:g}}}"}]}}
+        )
+    made.append({"request_of_run": {"assign": [{"request": _request(plan, parameters)}]}})
+    return made
+
+
+def _request(plan: Plan, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """What every executor function is told of the run."""
+    date = {name: f"${{{parameters.get(name, 'run_date')}}}" for name in ("start_date", "end_date")}
+    properties = parameters.get("workflow_properties")
+    return {
+        "workflow_name": plan.name,
+        "execution_id": "${run_id}",
+        "query_variables": date,
+        "workflow_properties": f"${{{properties}}}" if properties else {},
+    }
+
+
+def _plain(value: Any, plan: Plan) -> Any:
+    if isinstance(value, str) and "${" in value and value != "${run_date}":
+        raise Misconfigured(
+            f"{plan.place} Cloud Workflows would read the default {value[:40]} as an expression"
+        )
+    if isinstance(value, list):
+        return [_plain(item, plan) for item in value]
+    if isinstance(value, dict):
+        return {_plain(name, plan): _plain(item, plan) for name, item in value.items()}
+    return value
+
+
+def _if_given(source: str, name: str, variable: str, *, merge: str = "") -> dict[str, Any]:
+    """Take a value from a map if it has it."""
+    label = f"{source}_{variable}_{merge}".strip("_")
+    taken = f"${{{source}[{json.dumps(name)}]}}"
+    assign: list[dict[str, Any]] = [{f"{variable}.{merge}" if merge else variable: taken}]
+    condition = f"${{{json.dumps(name)} in keys({source})}}"
+    return {
+        f"if_{label}": {
+            "switch": [{"condition": condition, "steps": [{f"take_{label}": {"assign": assign}}]}]
+        }
+    }
+
+
+def _assigned(name: str, assigns: list[dict[str, Any]]) -> Steps:
+    return [
+        {f"{name}_{start // MOST_ASSIGNMENTS + 1}": {"assign": assigns[start : start + MOST_ASSIGNMENTS]}}
+        for start in range(0, len(assigns), MOST_ASSIGNMENTS)
+    ]
+
+
+def _end(plan: Plan, works: Works, numbers: Mapping[str, int]) -> Steps:
+    """Name what failed, tell people, fail."""
+    made: Steps = [{"no_failures": {"assign": [{"failures": []}]}}]
+    for step in plan.steps:
+        number = numbers[step.name]
+        add = {"assign": [{"failures": f"${{list.concat(failures, {json.dumps(_ascii(step.name))})}}"}]}
+        asked = f's{number} in ["failed", "tolerated"]'
+        if "${" in step.name or "}" in step.name or len(step.name) > 200:
+            add = {"assign": [{"failures": f'${{list.concat(failures, "step {number}")}}'}]}
+        made.append({f"any_failed_{number}": {"switch": [
+            {"condition": f"${{{asked}}}", "steps": [{f"failed_{number}": add}]}]}})  # fmt: skip
+    if plan.deadline_seconds is not None:
+        made.append({"over_time": {"switch": [{"condition": "${sys.now() >= deadline}", "steps": [
+            {"late": {"assign": [{"failures": '${list.concat(failures, "the deadline")}'}]}}]}]}})  # fmt: skip
+    failing = [
+        *works.tell("run_badly", plan.notifications.on_failure, None, well=False),
+        {
+            "fail": {
+                "raise": {
+                    "code": 500,
+                    "message": "steps failed",
+                    "failed": "${failures}",
+                    "tags": ["RunFailed"],
+                }
+            }
+        },
+    ]
+    made.append({"all_well": {"switch": [{"condition": "${len(failures) > 0}", "steps": failing}]}})
+    made += works.tell("run_well", plan.notifications.on_success, None, well=True)
+    made.append({"end_of_run": {"return": {"run_id": "${run_id}"}}})
+    return made
+
+
+def _ascii(text: str) -> str:
+    return text.replace("\\", "/").replace('"', "'")
+
+
+def _check(document: Any, plan: Plan) -> None:
+    """What the construction promises: no expression is longer than Cloud Workflows takes."""
+    match document:
+        case str() if document.startswith("${") and len(document) > MOST_EXPRESSION:
+            raise Misconfigured(
+                f"{plan.place} an expression has {len(document)} characters, and Cloud Workflows takes "
+                f"{MOST_EXPRESSION}; use shorter names"
+            )
+        case dict():
+            for value in document.values():
+                _check(value, plan)
+        case list():
+            for value in document:
+                _check(value, plan)
+
+
+def _scheduler(plan: Plan, options: Options, name: str) -> dict[str, Any]:
+    """The job of Cloud Scheduler; its times are those of Unix cron, or every so many minutes."""
+    assert plan.schedule is not None
+    match plan.schedule.trigger:
+        case Cron(expression):
+            when = expression
+        case Rate(seconds):
+            when = f"every {seconds // 60} minutes"
+        case _:
+            when = ""
+    platform = options.platform
+    parent = f"projects/{platform.project or 'PROJECT'}/locations/{platform.region or 'REGION'}"
+    return {
+        "name": f"{parent}/jobs/{name}",
+        "schedule": when,
+        "timeZone": plan.schedule.timezone,
+        "httpTarget": {
+            "httpMethod": "POST",
+            "uri": f"https://workflowexecutions.googleapis.com/v1/{parent}/workflows/{name}/executions",
+            "oauthToken": {"scope": "https://www.googleapis.com/auth/cloud-platform"},
+        },
+    }
+
+
+WORKFLOWS = Target(TargetName.WORKFLOWS, compile_plan, FEATURES)
