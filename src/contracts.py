@@ -14,7 +14,7 @@ from shared.contracts.compatibility.keywords import draft_of
 from shared.contracts.compatibility.verdict import Mode
 from shared.contracts.contract import DIALECTS, Contract
 from shared.contracts.registry import Registry, Version, refusal
-from shared.contracts.schema_faults import check_schema, invalid
+from shared.contracts.schema_faults import check_schema, check_schema_text, invalid
 from shared.contracts.shelves import FolderShelf, StoreShelf
 from shared.contracts.validate import Validator
 from shared.ingestion.evolution import SUFFIX
@@ -41,12 +41,16 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A stream's contract with the rules for its successors; `home` is the folder of the source's versions."""
+    """A stream's contract with the rules for its successors; `home` is the folder of the source's versions.
+
+    `file` holds the contract, where it has a file of its own.
+    """
 
     contract: Contract
     mode: Mode
     lenient: bool
     home: Path
+    file: Path | None = None
 
     @property
     def name(self) -> str:
@@ -94,7 +98,7 @@ def standing(subject: Subject) -> Standing:
     """Whether a subject's contract is valid, and is or may follow its last version."""
     versions: tuple[Version, ...] = ()
     try:
-        Validator.for_contract(subject.contract)
+        _valid(subject)
         versions = subject.registry.versions(subject.name)
         if not versions:
             return Standing(subject.name, State.UNREGISTERED, 0)
@@ -203,10 +207,35 @@ def _checked(schema: Any, name: str, document: Document | None) -> dict[str, Any
     return schema
 
 
+def _valid(subject: Subject) -> None:
+    """Raises `Misconfigured` when the contract cannot be compiled: with the line, where it has a file of its own."""
+    try:
+        Validator.for_contract(subject.contract)
+    except Misconfigured:
+        if subject.file is not None:
+            check_schema_text(subject.file.read_bytes(), file=str(subject.file))
+        raise
+
+
+def _file_of(source: Source, stream: str) -> Path | None:
+    spec, folder = source.spec.streams[stream], source.spec.contracts
+    name = spec.contract
+    if name is None and spec.columns is None and folder is not None:
+        name = f"{folder}/{stream}.json"
+    path = None if not isinstance(name, str) else Path(source.file).parent / name
+    return path if path is not None and path.is_file() else None
+
+
 def _subject(source: Source, stream: str) -> Subject:
     spec = source.spec.streams[stream]
     lenient = spec.compatibility_policy == "lenient"
-    return Subject(source.contracts[stream], Mode(spec.compatibility), lenient, versions_folder(source))
+    return Subject(
+        source.contracts[stream],
+        Mode(spec.compatibility),
+        lenient,
+        versions_folder(source),
+        _file_of(source, stream),
+    )
 
 
 def standings(found: Iterable[Subject]) -> Iterator[Standing]:

@@ -396,3 +396,14 @@ def test_a_contract_that_evolved_is_listed_and_shown(
     assert ["b", "id"] == sorted(last_line(of_file.stdout)["properties"])
     assert 2 == unknown.exit_code
     assert 2 == call("contract", "list", "nope", "--in", "landing").exit_code
+
+
+def test_a_contract_that_is_no_schema_is_told_with_its_line_at_lint(call: Call, place: Path) -> None:
+    columns(place, "contract: orders.json")
+    (place / "src/shop/orders.json").write_text(
+        '{\n "properties": {\n  "id": {"type": "strin"}, "updated_at": {}}}'
+    )
+    done = call("contract", "check-all")
+
+    assert 0 != done.exit_code
+    assert "src/shop/orders.json:3:18 the schema is not valid: /properties/id/type" in done.output
