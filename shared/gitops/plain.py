@@ -228,6 +228,6 @@ class PlainGit:
             raise Superseded("the branch has moved meanwhile", url=self._git.url, branch=branch)
         line = next((line for line in done.out.decode(errors="replace").splitlines() if line[:1] == "!"), "")
         reason = line.rpartition("\t")[2] or done.said
-        if "[remote rejected]" in reason:
+        if "[remote rejected]" in reason and "lock ref" not in reason:
             raise Refused(f"the remote takes no push: {reason}", url=self._git.url, branch=branch)
         raise Transient(f"git push: {reason}", url=self._git.url, branch=branch)

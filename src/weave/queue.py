@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS message (
     due REAL NOT NULL,
     changed REAL NOT NULL,
     said TEXT NOT NULL DEFAULT ''
-) STRICT;
+);
 CREATE INDEX IF NOT EXISTS message_open ON message (team, id) WHERE state IN ('waiting', 'working');
 """
 

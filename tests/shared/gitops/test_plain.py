@@ -131,7 +131,7 @@ def test_two_who_push_at_the_same_moment_never_both_win(ada: Person, server: Ser
         together.wait(timeout=20)
         try:
             return one.commit("main", {name: b""}, parent=parent, message=name)
-        except Superseded:
+        except (Superseded, Transient):
             return ""
 
     together = threading.Barrier(2)
