@@ -65,6 +65,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server_version = "sluice"
     sys_version = ""
     timeout = PATIENCE
+    # One packet for headers and body, sent at once: else each answer waits 40 ms for the client's acknowledgement.
+    wbufsize = -1
+    disable_nagle_algorithm = True
 
     def _any(self) -> None:
         length = self.headers.get("Content-Length", "0")

@@ -70,7 +70,7 @@ def _read(call: Call, most: int) -> Document:
 def add_node(section: Section, house: House, call: Call) -> Response:
     given = _read(call, SHORT).data
     name = given.get("name")
-    if name in house.kinds():
+    if isinstance(name, str) and name in house.kinds():
         raise Problem(409, f'the name "{name}" is taken', hint="PUT replaces a node")
     made = _edit(house, call, lambda known: change.put_node(known, section, given), f"add {name}")
     return _told(made, status=201)
@@ -92,24 +92,33 @@ def remove_node(section: Section, house: House, call: Call) -> Response:
 
 
 def add_link(house: House, call: Call) -> Response:
-    given = _read(call, SHORT).data
-    ends = [_names(given.get(key)) for key in ("from", "to")]
-    if any(ends == [list(one.source), list(one.target)] for one in house.dispatcher.configuration.links):
-        raise Problem(
-            409, f"there is a link from {', '.join(ends[0])} to {', '.join(ends[1])}", hint="PUT replaces it"
-        )
-    note = f"add link {given.get('from')} -> {given.get('to')}"
-    return _told(_edit(house, call, lambda known: change.put_link(known, given), note), status=201)
-
-
-def _names(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+    given, source, target = _link(call)
+    if any((source, target) == (one.source, one.target) for one in house.dispatcher.configuration.links):
+        ends = f"{', '.join(source)} to {', '.join(target)}"
+        raise Problem(409, f"there is a link from {ends}", hint="PUT replaces it")
+    return _put_link(house, call, given, f"add link {', '.join(source)} -> {', '.join(target)}", status=201)
 
 
 def put_link(house: House, call: Call) -> Response:
+    given, source, target = _link(call)
+    return _put_link(house, call, given, f"put link {', '.join(source)} -> {', '.join(target)}")
+
+
+def _put_link(
+    house: House, call: Call, given: Mapping[str, Any], note: str, *, status: int = 200
+) -> Response:
+    return _told(_edit(house, call, lambda known: change.put_link(known, given), note), status=status)
+
+
+def _link(call: Call) -> tuple[Mapping[str, Any], tuple[str, ...], tuple[str, ...]]:
+    """The link of the body, and its ends. Raises `Problem`."""
     given = _read(call, SHORT).data
-    ends = f"{given.get('from')} -> {given.get('to')}"
-    return _told(_edit(house, call, lambda known: change.put_link(known, given), f"put link {ends}"))
+    ends = [[one] if isinstance(one, str) else one for one in (given.get("from"), given.get("to"))]
+    if not all(isinstance(end, list) and all(isinstance(name, str) for name in end) for end in ends):
+        raise Problem(
+            422, "the link has no names at its ends", hint='expected {"from": "a", "to": ["b", "c"]}'
+        )
+    return given, tuple(ends[0]), tuple(ends[1])
 
 
 def remove_link(house: House, call: Call) -> Response:

@@ -136,6 +136,8 @@ def test_inputs_processes_and_links_come_and_go_while_it_runs(house: tuple[Dispa
         client("POST", "/api/processes", process),
         client("POST", "/api/links", {"from": "another", "to": "more"}),
         client("POST", "/api/links", {"from": "another", "to": "mroe"}),
+        client("PUT", "/api/links", {"from": 1, "to": ["more"]}),
+        client("POST", "/api/processes", {**process, "name": {}}),
         client("PUT", "/api/inputs/other", {**hook, "name": "another"}),
         client("PUT", "/api/inputs/another", {**hook, "type": "webhok"}),
         client("DELETE", "/api/inputs/more"),
@@ -152,7 +154,7 @@ def test_inputs_processes_and_links_come_and_go_while_it_runs(house: tuple[Dispa
     assert [(201, 2), (200, 3), (201, 4), (200, 5)] == [(one.status, one.plain["version"]) for one in steps]
     assert ("process", process, 1) == (node["kind"], node["settings"], node["state"]["done"])
     assert [["create"]] == [one["operation"] for one in node["links"]]
-    assert [409, 409, 422, 422, 422, 404, 404, 400, 412] == [one.status for one in refused]
+    assert [409, 409, 422, 422, 422, 422, 422, 404, 404, 400, 412] == [one.status for one in refused]
     assert 'unknown process "mroe"; did you mean "more"?' in refused[2].plain["detail"]
     assert [6, 7, 8] == [one.plain["version"] for one in gone]
     assert DOCUMENT == client("GET", "/api/document").plain
