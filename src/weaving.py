@@ -49,7 +49,7 @@ class Serving:
     port: int = 8088
 
     def once(self) -> int:
-        """Look at every branch, work until nothing is due, and end; returns how many failed."""
+        """Look at every branch, work until nothing is due, and end; returns how many failed or still wait."""
         with self._loop(polled=False) as loop:
             while not self.stop() and loop.work():
                 pass

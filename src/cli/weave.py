@@ -57,7 +57,7 @@ def serve(context: click.Context, file: Path | None, host: str, port: int, once:
     """Take deliveries of git hosts, ask plain remotes what is new, and bring artifacts to the head of each branch.
 
     What was taken in survives a kill -9. SIGTERM and Ctrl-C let it finish what it is at. A proxy with TLS belongs
-    before it where hosts reach it over the internet.
+    before it where hosts reach it over the internet. With --once the exit code is 1 when something failed.
     """
     from src.cli.stop import Stop
     from src.weave.work import Bench

@@ -23,7 +23,10 @@ _AWAY = "away"
 
 @dataclass
 class Loop:
-    """One worker. `say` takes a line of progress, `token` gives a name that nothing had before."""
+    """One worker. `say` takes a line of progress, `token` gives a name that nothing had before.
+
+    `failures` counts what was given up, and the branches of which a definition failed.
+    """
 
     bench: Bench
     queue: FileQueue
@@ -115,6 +118,7 @@ class Loop:
         told = list(_told(outcome))
         for line in told:
             self.say(f"{message.group}: {line}")
+        self.failures += bool(outcome.failed)
         return told[0]
 
     def _failed(self, message: Message, error: SluiceError) -> None:
