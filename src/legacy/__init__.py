@@ -1,0 +1,1 @@
+"""Command lines of the programs that this product replaces, as their users call them."""
