@@ -22,8 +22,10 @@ META = ("message", "author", "parents", "files", "branch")
 
 
 class BitbucketDialect(Dialect):
-    """`hidden`: commits of forks, which this repository does not have. `locates`: whether a new commit is named. `declines`:
-    whether a pull request ends with its branch; the documentation does not say, so both must do.
+    """`hidden`: commits of forks, which this repository does not have. `lost`: pull requests whose fork is gone.
+
+    `locates`: whether a new commit is named. `declines`: whether a pull request ends with its branch; the documentation
+    does not say, so both must do.
     """
 
     prefix = "/2.0"
@@ -33,6 +35,7 @@ class BitbucketDialect(Dialect):
         self.hidden: set[str] = set()
         self.locates = True
         self.declines = False
+        self.lost: set[int] = set()
 
     def declined(self, error: Declined) -> Reply:
         return Reply(error.status, {"type": "error", "error": {"message": str(error)}})
@@ -179,8 +182,8 @@ class BitbucketDialect(Dialect):
             "state": "OPEN" if pull.open else "DECLINED",
             "source": {
                 "branch": {"name": pull.head},
-                "commit": {"hash": pull.head_sha[:12]},
-                "repository": {"full_name": home},
+                "commit": None if number in self.lost else {"hash": pull.head_sha[:12]},
+                "repository": None if number in self.lost else {"full_name": home},
             },
             "destination": {
                 "branch": {"name": pull.base},

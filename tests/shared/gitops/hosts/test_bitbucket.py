@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.common.errors import Misconfigured, Transient
+from shared.common.errors import Misconfigured, Refused, Transient
 from tests.shared.gitops.hosts.bitbucket import BitbucketDialect
 from tests.shared.gitops.hosts.host import Fault, Reply
 from tests.shared.gitops.hosts.site import Site
@@ -93,3 +93,21 @@ def test_a_pull_request_that_ends_with_its_branch_is_followed_by_another(bitbuck
     bitbucket.repository.withdraw("ours")
 
     assert [False, False] == [pull.open for pull in bitbucket.model.pulls.values()]
+
+
+def test_a_fork_that_is_gone_is_still_a_fork(bitbucket: Site) -> None:
+    bitbucket.model.push("main", {"a": b"1"})
+    number = bitbucket.model.open_pull("main", fork=True)
+    dialect(bitbucket).lost.add(number)
+
+    pull = bitbucket.repository.pull(number)
+
+    assert (True, "") == (pull.fork, pull.head_sha)
+
+
+def test_a_commit_that_may_not_be_seen_is_refused(bitbucket: Site) -> None:
+    bitbucket.model.push("main", {"a": b"1"})
+    bitbucket.host.faults = [Fault("/commit/", Reply(403, {"message": "No right"}))]
+
+    with pytest.raises(Refused, match="No right"):
+        bitbucket.repository.pull(bitbucket.model.open_pull("main"))
