@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 from shared.pipelines.names import identifiers
 from shared.pipelines.plan import Plan
@@ -96,7 +97,13 @@ def writing_of(plan: Plan, options: Options) -> Writing:
     return writing
 
 
-def _reserved() -> Iterator[str]:
+@cache
+def _reserved() -> frozenset[str]:
+    """Names that the pieces and imports of a file have: no step's variable is one of them."""
+    return frozenset(_names_of_pieces())
+
+
+def _names_of_pieces() -> Iterator[str]:
     yield from _OWN
     for part in PARTS.values():
         for node in ast.parse(part.text).body:

@@ -53,23 +53,23 @@ def _yaml(head: str, document: Mapping[str, Any]) -> bytes:
     """The text; every `$` stands in double quotes as an escape, since dag-factory expands variables in the file."""
     import yaml
 
-    class Dumper(yaml.SafeDumper):
-        def ignore_aliases(self, data: Any) -> bool:
-            return True
+    # The one in C where it is there: five times as fast.
+    dumper_class: Any = type("Dumper", (getattr(yaml, "CSafeDumper", yaml.SafeDumper),), {})
+    dumper_class.ignore_aliases = lambda *_: True
 
-    def written(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    def written(dumper: Any, text: str) -> Any:
         style = '"' if "$" in text else None
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
-    Dumper.add_representer(str, written)
-    text: str = yaml.dump(document, Dumper=Dumper, sort_keys=False, allow_unicode=False, width=110)
+    dumper_class.add_representer(str, written)
+    text: str = yaml.dump(document, Dumper=dumper_class, sort_keys=False, allow_unicode=False, width=110)
     return (head + text.replace("$", "\\x24")).encode()
 
 
 def _dag(plan: Plan, writing: Writing) -> dict[str, Any]:
     schedule = plan.schedule
     found: dict[str, Any] = {"description": plan.description} if plan.description else {}
-    found["schedule"] = _schedule(plan)
+    found["schedule"] = _schedule(plan, writing.options)
     start = schedule.start if schedule else None
     if schedule and isinstance(schedule.trigger, Once):
         start = schedule.trigger.at
@@ -97,11 +97,11 @@ def _span(seconds: float) -> dict[str, Any]:
     return {"__type__": "datetime.timedelta", "seconds": seconds}
 
 
-def _schedule(plan: Plan) -> Any:
+def _schedule(plan: Plan, options: Options) -> Any:
     if plan.schedule is None:
         return None
     zone = plan.schedule.timezone
-    timetables = "airflow.timetables.trigger"
+    timetables = "airflow.sdk" if options.engine_version == 3 else "airflow.timetables.trigger"
     match plan.schedule.trigger:
         case Cron(expression):
             return {

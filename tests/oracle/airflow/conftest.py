@@ -110,14 +110,14 @@ class Airflow:
 
     def migrate(self) -> None:
         """Make the database. Raises `CalledProcessError` with what was said."""
-        words = [self.python.parent / "airflow", "db", "migrate"]
+        words = [str(self.python.parent / "airflow"), "db", "migrate"]
         env = self.environment(self.home)
         subprocess.run(words, env=env, check=True, capture_output=True, timeout=300)
 
-    def ask(self, order: dict[str, Any], dags: Path) -> dict[str, Any]:
+    def ask(self, order: dict[str, Any], dags: Path, **more: str) -> dict[str, Any]:
         """What `inside.py` answers."""
         done = subprocess.run(
-            [self.python, ROOT / "tests/oracle/airflow/inside.py"], env=self.environment(dags),
+            [self.python, ROOT / "tests/oracle/airflow/inside.py"], env=self.environment(dags, **more),
             input=json.dumps(order), capture_output=True, text=True, timeout=400, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]

@@ -88,7 +88,15 @@ def test_every_file_loads_without_errors_and_warnings(found: dict[str, Any], pla
 
 def test_the_new_names_of_airflow_are_used(plans: dict[str, Plan], tmp_path: Path) -> None:
     write(plans, tmp_path, Options(PLATFORM))
-    words = [ROOT / ".venv/bin/ruff", "check", "--isolated", "--preview", "--select", "AIR,F,E9,B", tmp_path]
+    words = [
+        str(ROOT / ".venv/bin/ruff"),
+        "check",
+        "--isolated",
+        "--preview",
+        "--select",
+        "AIR,F,E9,B",
+        str(tmp_path),
+    ]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
 
     assert (0, "All checks passed!\n") == (done.returncode, done.stdout[-20:])

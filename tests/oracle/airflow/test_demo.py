@@ -57,7 +57,7 @@ def test_rows_of_the_demo_site_are_in_duckdb(airflow: Airflow, tmp_path: Path) -
             LANDING_URL=(tmp_path / "landing").as_uri(),
             WAREHOUSE_URL=f"duckdb:///{warehouse}",
         )
-        words = [airflow.python.parent / "airflow", "dags", "test", "demo", "2026-11-01"]
+        words = [str(airflow.python.parent / "airflow"), "dags", "test", "demo", "2026-11-01"]
         done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=200, check=False)
         given = site.report()["totals"]
 
