@@ -49,7 +49,9 @@ class Desk:
             lane.policy, lane.paused = node.policy, node.paused
             lane.order = _order(node.policy)
             self._offer(lane)
-        self._first = {(link.source, link.target): link for link in graph.links if link.source in graph.inputs}
+        self._first = {
+            (link.source, link.target): link for link in graph.links if link.source in graph.inputs
+        }
         for name in self.lanes.keys() - graph.processes.keys():
             lane = self.lanes.pop(name)
             lane.closed = True

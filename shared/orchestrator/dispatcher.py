@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from shared.common.documents import Document, read_json_document
-from shared.common.errors import Misconfigured, Superseded
+from shared.common.errors import Misconfigured, SluiceError, Superseded, Transient
 from shared.orchestrator import change
 from shared.orchestrator.configuration import Configuration, Kinds
 from shared.orchestrator.http_server import HttpServer
@@ -35,6 +35,8 @@ class Dispatcher:
         self.around = around
         self._lock = threading.Lock()
         self.configuration = Configuration()
+        self.version = 0
+        """The version of the document that runs."""
         self.supervisor = Supervisor(journal, around=around, clock=around.clock)
         self.http: HttpServer | None = None
 
@@ -52,7 +54,7 @@ class Dispatcher:
             current = self.journal.document(number)
         if not current.number:
             raise Misconfigured("there is no document to run", hint="name a file")
-        self.configuration = self.parse(current.document)
+        self.configuration, self.version = self.parse(current.document), current.number
         self.supervisor.limits = self.configuration.dispatcher
         self.supervisor.start(self.configuration.graph())
         if any(one.type == "webhook" for one in self.configuration.input):
@@ -84,11 +86,32 @@ class Dispatcher:
             self.supervisor.check(graph)
             at = self.around.clock.now().timestamp()
             number = self.journal.put_document(document, after=after, at=at, note=note)
-            self.configuration = made
+            self.configuration, self.version = made, number
             self.supervisor.change(graph)
             if any(one.type == "webhook" for one in made.input):
                 self.listen()
             return self.journal.document(number)
+
+    def follow(self) -> bool:
+        """Take over what another replica has changed; whether there was something. To be called now and then."""
+        with self._lock:
+            try:
+                current = self.journal.document()
+                if current.number == self.version:
+                    return False
+                self.version = current.number
+                made = self.parse(current.document)
+                self.supervisor.change(made.graph())
+            except Transient:
+                return False
+            except SluiceError as error:
+                LOG.error("version %d of the document cannot be taken over here: %s", self.version, error)
+                return False
+            self.configuration = made
+            if any(one.type == "webhook" for one in made.input):
+                self.listen()
+        LOG.info("version %d of the document was taken over", current.number)
+        return True
 
     def edit(self, how: Edit, *, after: int | None = None, note: str = "") -> Versioned:
         """Change the document by a function of `change`; without `after`, whatever version it is at."""

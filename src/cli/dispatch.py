@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from shared.orchestrator.settings import Surroundings
     from src.dispatch.gate import Gate
     from src.dispatch.house import House
+
+FOLLOW = 10
+"""Turns of 0.2 seconds between looks at what other replicas have changed."""
 
 
 @click.group(
@@ -74,10 +78,14 @@ def serve(context: click.Context, config: Path, journal: str, replace: bool, wit
         version = dispatcher.start(document, replace=replace)
         screen.say(f"version {version.number} of the document; {shape(dispatcher.configuration)}")
         _listen(screen, dispatcher, gate)
-        while not stop():
+        for turn in count(1):
+            if stop():
+                break
             around.clock.sleep(0.2)
             if house is not None:
                 house.sample()
+            if turn % FOLLOW == 0:
+                dispatcher.follow()
         quiet = dispatcher.stop()
     screen.say(
         "drained" if quiet else "some processes did not end; their events are tried again at the next start"

@@ -137,6 +137,23 @@ def test_a_node_rests_and_goes_on(dispatcher: Dispatcher) -> None:
     assert dispatcher.document().document == document().data
 
 
+def test_what_another_replica_changed_is_taken_over(dispatcher: Dispatcher) -> None:
+    """The second change cannot be put into effect here: what runs goes on."""
+    data = dispatcher.document().document
+    before = dispatcher.follow()
+    dispatcher.journal.put_document(change.pause(data, "keep", paused=True), after=1, at=0.0)
+    taken = [dispatcher.follow(), dispatcher.follow()]
+    state = picture(dispatcher.supervisor)["processes"][0]["state"]
+    dispatcher.journal.put_document({**data, "process": [{"name": "keep", "type": "gone"}]}, after=2, at=0.0)
+    refused = [dispatcher.follow(), dispatcher.follow()]
+    resumed = dispatcher.replace(data, after=3)
+
+    assert (False, [True, False], "paused", [False, False]) == (before, taken, state, refused)
+    assert (4, 4, "idle") == (
+        resumed.number, dispatcher.version, picture(dispatcher.supervisor)["processes"][0]["state"]
+    )  # fmt: skip
+
+
 def test_the_picture_tells_what_happened(dispatcher: Dispatcher) -> None:
     until(lambda: dispatcher.journal.counts()[Standing.DONE] == 1)
     shown = picture(dispatcher.supervisor)
