@@ -114,7 +114,8 @@ class FakeRepository:
     def propose(self, branch: str, files: Files, *, base: str, parent: str, title: str, body: str) -> str:
         self._count("propose")
         self._move(branch, files, parent, title)
-        mine = next((n for n, pull in self.pulls.items() if pull.open and pull.head == branch), None)
+        pulls = self.pulls.items()
+        mine = next((n for n, pull in pulls if pull.open and pull.head == branch and not pull.fork), None)
         number = mine or self.open_pull(branch, base=base, title=title)
         self.pulls[number] = replace(self._current(number), title=title, base=base)
         self.bodies[number] = body
@@ -124,7 +125,7 @@ class FakeRepository:
         self._count("withdraw")
         self.branches.pop(branch, None)
         for number, pull in self.pulls.items():
-            if pull.head == branch:
+            if pull.head == branch and not pull.fork:
                 self.pulls[number] = replace(pull, open=False)
 
     def pull(self, number: int) -> Pull:

@@ -117,8 +117,7 @@ class Bitbucket:
                 raise KeyError(number) from None
             raise
         source, target = found["source"], found["destination"]
-        # The repository of a source is null when the fork is gone, its commit when the branch is.
-        fork = (source.get("repository") or {}).get("full_name") != target["repository"]["full_name"]
+        # The commit of a source is null when its branch is gone.
         head_sha = self._whole((source.get("commit") or {}).get("hash") or "")
         return Pull(
             number=number,
@@ -127,7 +126,7 @@ class Bitbucket:
             base_sha=self.head(target["branch"]["name"]) or self._whole(target["commit"]["hash"]),
             head=source["branch"]["name"],
             head_sha=head_sha,
-            fork=fork,
+            fork=_is_fork(found),
             open=found["state"] == "OPEN",
             url=found["links"]["html"]["href"],
         )
@@ -204,7 +203,7 @@ class Bitbucket:
 
     def _open_pull(self, branch: str) -> Mapping[str, Any] | None:
         query = f'source.branch.name = "{branch}" AND state = "OPEN"'
-        return next(self._pages("pullrequests", q=query), None)
+        return next((one for one in self._pages("pullrequests", q=query) if not _is_fork(one)), None)
 
     # Reading
 
@@ -270,6 +269,12 @@ def _changes(found: Iterable[Mapping[str, Any]]) -> Iterator[FileChange]:
         else:
             kind = _KINDS.get(one["status"], ChangeKind.MODIFIED)
             yield FileChange((new or old)["path"], kind)
+
+
+def _is_fork(pull: Mapping[str, Any]) -> bool:
+    """Whether the branch is in another repository; that is null when the fork is gone."""
+    source, target = pull["source"].get("repository") or {}, pull["destination"]["repository"]
+    return bool(source.get("full_name") != target["full_name"])
 
 
 def _text(path: str, content: bytes) -> str:

@@ -134,8 +134,6 @@ class GitHub:
                 raise KeyError(number) from None
             raise
         head, base = found["head"], found["base"]
-        # The repository of a head is null when the fork is gone.
-        fork = (head.get("repo") or {}).get("full_name") != base["repo"]["full_name"]
         return Pull(
             number=number,
             title=found["title"],
@@ -144,7 +142,7 @@ class GitHub:
             base_sha=self.head(base["ref"]) or base["sha"],
             head=head["ref"],
             head_sha=head["sha"],
-            fork=fork,
+            fork=_is_fork(found),
             open=found["state"] == "open",
             url=found["html_url"],
         )
@@ -203,7 +201,8 @@ class GitHub:
     def _open_pull(self, branch: str) -> Mapping[str, Any] | None:
         owner = self._repository.partition("/")[0]
         found = self._get("pulls", head=f"{owner}:{branch}", state="open")
-        return next(iter(found), None)
+        # The owner may have a fork, too.
+        return next((one for one in found if not _is_fork(one)), None)
 
     # Reading
 
@@ -306,6 +305,12 @@ class GitHub:
             links = parse_links(answer.headers.get("link", ""))
             target = next((link.target for link in links if "next" in link.rels), None)
             request = replace(request, url=target, params=()) if target else None
+
+
+def _is_fork(pull: Mapping[str, Any]) -> bool:
+    """Whether the branch is in another repository; that is null when the fork is gone."""
+    head, base = pull["head"].get("repo") or {}, pull["base"]["repo"]
+    return bool(head.get("full_name") != base["full_name"])
 
 
 def _changes(files: Iterable[Mapping[str, Any]]) -> Iterator[FileChange]:

@@ -197,8 +197,9 @@ class GitLab:
         return found
 
     def _open_pull(self, branch: str) -> Mapping[str, Any] | None:
-        found = self._get("merge_requests", source_branch=branch, state="opened")
-        return next(iter(found), None)
+        found = self._pages("merge_requests", source_branch=branch, state="opened")
+        # A branch of a fork may be called as ours is.
+        return next((one for one in found if one["source_project_id"] == one["target_project_id"]), None)
 
     def _moved(self, branch: str) -> Superseded:
         return Superseded("the branch has moved meanwhile", repository=self._repository, branch=branch)

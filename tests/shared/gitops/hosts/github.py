@@ -288,7 +288,8 @@ class GitHubDialect(Dialect):
         if said["head"] not in self.model.branches:
             raise Declined(422, "Validation Failed")
         if any(
-            p.open and p.head == said["head"] and p.base == said["base"] for p in self.model.pulls.values()
+            p.open and not p.fork and p.head == said["head"] and p.base == said["base"]
+            for p in self.model.pulls.values()
         ):
             raise Declined(422, "Validation Failed")
         number = self.model.open_pull(said["head"], base=said["base"], title=said["title"])

@@ -216,7 +216,7 @@ class GitLabDialect(Dialect):
         said = call.json
         if said["source_branch"] not in self.model.branches:
             raise Declined(400, "source_branch does not exist")
-        if any(p.open and p.head == said["source_branch"] for p in self.model.pulls.values()):
+        if any(p.open and not p.fork and p.head == said["source_branch"] for p in self.model.pulls.values()):
             raise Declined(409, "Another open merge request already exists for this source branch: !1")
         number = self.model.open_pull(said["source_branch"], base=said["target_branch"], title=said["title"])
         self.model.bodies[number] = said["description"]

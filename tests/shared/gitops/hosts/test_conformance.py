@@ -250,6 +250,20 @@ def test_a_withdrawn_proposal_leaves_neither_branch_nor_pull_request(site: Site)
     assert (["main"], False) == (list(site.model.branches), site.repository.pull(1).open)
 
 
+def test_a_branch_of_a_fork_that_is_called_as_ours_is_not_ours(site: Site) -> None:
+    parent = site.model.push("main", {"a": b"1"})
+    site.model.push("sluice/made", {"a": b"theirs"}, parent=parent)
+    site.model.open_pull("sluice/made", title="theirs", fork=True)
+    del site.model.branches["sluice/made"]
+
+    for title in ("first", "second"):
+        propose(site, {"a": b"2"}, parent=parent, title=title)
+    assert ["theirs", "second"] == [pull.title for pull in site.model.pulls.values()]
+
+    site.repository.withdraw("sluice/made")
+    assert [True, False] == [pull.open for pull in site.model.pulls.values()]
+
+
 # pull, merge_base
 
 
