@@ -109,6 +109,9 @@ class Step(BaseOperator):
     def _work(self, run: Run, began: float) -> Any:
         with limited(self.timeout and began + self.timeout - time.time()):
             answer = self.work(run)
+            while isinstance(answer, Again) and answer.seconds <= 0:
+                run.state = answer.state
+                answer = self.work(run)
         return self._rest(run, answer.seconds, answer.state, began) if isinstance(answer, Again) else answer
 
     def _rest(self, run: Run, seconds: float, state: Any, began: float | None) -> Any:
