@@ -7,11 +7,9 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -42,8 +40,9 @@ FUNCTIONS = {
     for name, one in read_template(ROOT / TEMPLATE)["Resources"].items()
     if one["Type"] == "AWS::Serverless::Function"
 }
-ORDER = ("ingest", "drop", "load", "hook", "weave")
-"""What lands comes before what loads it. An app that is not here has no world here."""
+ORDER = ("ingest", "drop", "load", "hook")
+"""What lands comes before what loads it. An app that is not here has no world here: weave
+speaks to git hosts by https only."""
 SAMPLES = [
     (name, path.stem)
     for name, app in sorted(FUNCTIONS.items(), key=lambda one: ORDER.index(one[1]) if one[1] in ORDER else 9)
@@ -117,9 +116,9 @@ def local(sam: Path, containers: Engine, tmp_path_factory: pytest.TempPathFactor
             pytest.skip(str(error))
         site = stack.enter_context(Site(seed=7, scale=0.05))
         account = stack.enter_context(moto_server())
-        urls = [site.url, account, database, stack.enter_context(git_host())]
+        urls = [site.url, account, database]
         stack.enter_context(relays(containers.gateway, [urlsplit(url).port or 0 for url in urls]))
-        api, endpoint, warehouse, git = (url.replace("127.0.0.1", containers.gateway) for url in urls)
+        api, endpoint, warehouse = (url.replace("127.0.0.1", containers.gateway) for url in urls)
         folder = tmp_path_factory.mktemp("local")
         try:
             variables = {"AWS_ENDPOINT_URL": endpoint}
@@ -127,7 +126,7 @@ def local(sam: Path, containers: Engine, tmp_path_factory: pytest.TempPathFactor
         except Misconfigured as error:
             pytest.fail(f"{error}")
         config = folder / "sam" / "layers" / f"config-{machine_arch()}" / "python"
-        (config / "weave.yml").write_text(WEAVE.format(url=git))
+        (config / "weave.yml").write_text(WEAVE)
         s3, queue = fill(account, site.api_key)
         every = {"ENVIRONMENT": "dev", "BUCKET_NAME": BUCKET, "API_ENDPOINT": api, "WAREHOUSE_URL": warehouse}
         # The secret of each function; the names are those that the template gives them in the cloud.
@@ -175,29 +174,9 @@ WEAVE = """
 repositories:
   - host: github
     repository: acme/flows
-    api_url: {url}
     credential: GITHUB_TOKEN
     webhook_secrets: [WEBHOOK_SECRET]
 """
-
-
-@contextmanager
-def git_host() -> Iterator[str]:
-    """A host whose repository has lost its branch: there is nothing to weave."""
-
-    class Host(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(404)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *args: Any) -> None:
-            """Nothing on the screen."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Host) as server:
-        Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 def test_the_template_is_valid(sam: Path) -> None:
@@ -232,7 +211,7 @@ def test_a_function_answers_its_sample_event_in_a_container(local: Local, name: 
 
     assert isinstance(answer, dict), answer
     assert "errorType" not in answer, f"{answer}\n{local.said[-3000:]}"
-    if sample in ("load_sqs", "weave"):
+    if sample == "load_sqs":
         assert {"batchItemFailures": []} == answer
     elif sample == "hook":
         assert 202 == answer["statusCode"]
