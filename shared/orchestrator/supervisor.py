@@ -26,9 +26,9 @@ from shared.common.errors import Transient
 from shared.common.ports import Clock
 from shared.orchestrator.configuration import Limits
 from shared.orchestrator.desk import Desk
-from shared.orchestrator.doors import Process, Run, Stopped
+from shared.orchestrator.doors import Process, Run
 from shared.orchestrator.event import Event
-from shared.orchestrator.faults import Busy, Fenced
+from shared.orchestrator.faults import Fenced
 from shared.orchestrator.graph import Graph
 from shared.orchestrator.group_commit import GroupCommit
 from shared.orchestrator.intake import Intake
@@ -36,14 +36,11 @@ from shared.orchestrator.journal import Accept, Claimed, Outcome, Phase, Standin
 from shared.orchestrator.lane import Job
 from shared.orchestrator.policy import Chance
 from shared.orchestrator.settings import Surroundings
+from shared.orchestrator.taking import TICK, Taking
 from shared.orchestrator.verdict import Verdict, clean, judge
 from shared.orchestrator.worker import Crew
 
 LOG = logging.getLogger("sluice.dispatch")
-CHUNK = 500
-"""Events that are taken before it is looked again whether too much waits."""
-TICK = 1.0
-"""Seconds between looks at the journal: for events that others left, dead letters to be retried, heartbeats."""
 HOUSEKEEPING = 5.0
 
 
@@ -65,10 +62,7 @@ class Supervisor:
         self.around = around or Surroundings()
         self.clock = clock or SystemClock()
         self._chance = chance
-        self._token = token or random_token(12)
-        self._numbers = iter(range(1, 1 << 62))
         self.lock = threading.RLock()
-        self._room = threading.Condition(self.lock)
         self._alarm = threading.Condition(self.lock)
         self.desk = Desk()
         self.graph = Graph.build([], [], [])
@@ -76,14 +70,12 @@ class Supervisor:
         self.trouble: Transient | None = None
         self.draining = False
         self._registered = True
-        self._behind = True
-        self._spilling = 0
-        self._spilled = 0
         self._alarm_at = 0.0
         self.recent: dict[str, deque[Outcome]] = {}
         self.writer = GroupCommit(
             journal, on_written=self._written, on_trouble=self._troubled, on_fenced=self._fenced
         )
+        self.taking = Taking(self, token or random_token(12), wake=self._alarm.notify_all)
         self.crew = Crew(self)
         self.intake = Intake(self)
         self._ticker = threading.Thread(target=self._tick, name="dispatch-ticker", daemon=True)
@@ -121,7 +113,7 @@ class Supervisor:
         grace = self.limits.grace if grace is None else grace
         with self.lock:
             self.draining = True
-            self._room.notify_all()
+            self.taking.room.notify_all()
             self._alarm.notify_all()
         self.intake.stop(grace)
         quiet = self.crew.dismiss(grace)
@@ -137,7 +129,7 @@ class Supervisor:
     def idle(self) -> bool:
         """Whether every input has returned and every event has come to an end."""
         with self.lock:
-            busy = self.desk.open or self._behind or self._spilling or self.desk.lost
+            busy = self.desk.open or self.taking.behind or self.taking.spilling or self.desk.lost
         return not busy and self.intake.done() and self.writer.idle()
 
     def emit(
@@ -151,53 +143,9 @@ class Supervisor:
         stopping: threading.Event | None = None,
     ) -> int:
         """See `Outlet.emit`."""
-        taken = 0
-        for begin in range(0, max(len(events), 1), CHUNK):
-            last = begin + CHUNK >= len(events)
-            some = events[begin : begin + CHUNK]
-            own = keys[begin : begin + CHUNK] if keys is not None else [self._key() for _ in some]
-            self._wait_for_room(source, patience, stopping)
-            taken += self._take(source, some, own, bookmark if last else None)
-        return taken
-
-    def _take(self, source: str, events: Sequence[Event], keys: Sequence[str], bookmark: str | None) -> int:
-        graph, at = self.graph, self.clock.now().timestamp()
-        raised = [(f"{source}:{clean(k)}", e.raised_by(source)) for e, k in zip(events, keys, strict=True)]
-        routed = [(key, event, graph.route(source, event)) for key, event in raised]
-        self.intake.saw(source, len(events))
-        wanted = [one for one in routed if one[2]]
-        if not wanted and bookmark is None:
-            return 0
-        with self.lock:
-            mine = not self._behind and not self._spilling
-            mine = mine and len(self.desk.open) + len(wanted) <= self.limits.window
-            self._spilling += 0 if mine else 1
-        accepts = [Accept(key, event, route, at, mine) for key, event, route in wanted]
-        try:
-            future = self.writer.accept(accepts, None if bookmark is None else (source, bookmark))
-            return sum(number > 0 for number in future.result())
-        finally:
-            if not mine:
-                with self.lock:
-                    self._spilling -= 1
-                    self._behind = True
-                    self._alarm.notify_all()
-
-    def _wait_for_room(self, source: str, patience: float | None, stopping: threading.Event | None) -> None:
-        until = None if patience is None else self.clock.monotonic() + patience
-        with self.lock:
-            processes = self.graph.reachable(source)
-            while True:
-                if self.draining or (stopping is not None and stopping.is_set()):
-                    raise Stopped
-                full = self.desk.pressed(processes)
-                if not full and len(self.desk.open) + self._spilled < self.limits.max_open:
-                    return
-                left = TICK if until is None else min(TICK, until - self.clock.monotonic())
-                if left <= 0:
-                    what = f'"{full}" has as much to do as may wait' if full else "as much waits as may"
-                    raise Busy(what, hint="try again later", retry_after=1.0, input=source)
-                self._room.wait(left)
+        return self.taking.emit(
+            source, events, keys=keys, bookmark=bookmark, patience=patience, stopping=stopping
+        )
 
     def next_job(self) -> Job | None:
         """What a worker shall do now; the lock is held."""
@@ -265,7 +213,7 @@ class Supervisor:
                 if not number:
                     continue
                 if not accept.mine:
-                    self._spilled += 1
+                    self.taking.spilled += 1
                     continue
                 claimed = Claimed(number, accept.key, accept.event, accept.route, accept.at)
                 self._admit(claimed, now, accept.at, closings)
@@ -276,7 +224,7 @@ class Supervisor:
             self._look_at_alarm(now)
             self.crew.call(len(accepts) + len(outcomes))
             if outcomes:
-                self._room.notify_all()
+                self.taking.room.notify_all()
         if closings:
             self.writer.close_events(closings)
         self._bury()
@@ -302,7 +250,7 @@ class Supervisor:
         while not self.draining:
             with self.lock:
                 room = min(self.limits.window - len(self.desk.open), 1000)
-                spilling = self._spilling
+                spilling = self.taking.spilling
             if room <= 0:
                 return
             claimed = self.journal.claim(room)
@@ -311,9 +259,7 @@ class Supervisor:
                 now, wall = self.clock.monotonic(), self.clock.now().timestamp()
                 for one in claimed:
                     self._admit(one, now, wall, closings)
-                self._spilled = max(0, self._spilled - len(claimed))
-                if len(claimed) < room and not spilling and not self._spilling:
-                    self._behind, self._spilled = False, 0
+                self.taking.found(len(claimed), all_of_it=len(claimed) < room and not spilling)
                 self.crew.call(len(claimed))
             if closings:
                 self.writer.close_events(closings)
@@ -334,7 +280,7 @@ class Supervisor:
             try:
                 if not self._registered:
                     self._register()
-                if self._behind or now - looked >= TICK:
+                if self.taking.behind or now - looked >= TICK:
                     looked = now
                     self._claim()
                 if now - kept >= min(HOUSEKEEPING, self.journal.lease / 4):
@@ -382,7 +328,7 @@ class Supervisor:
             self.crew.abandon_all()
             fresh = Desk()
             fresh.arrange(self.graph)
-            self.desk, self._behind, self._spilled = fresh, True, 0
+            self.desk, self.taking.behind, self.taking.spilled = fresh, True, 0
             self.writer.forget()
             self._registered = False
             self.trouble = Transient("this replica has to register again")
@@ -407,6 +353,3 @@ class Supervisor:
     def _arrange(self, graph: Graph, opened: dict[str, Process]) -> None:
         self.graph, self.processes = graph, opened
         self.desk.arrange(graph)
-
-    def _key(self) -> str:
-        return f"{self._token}-{next(self._numbers)}"
