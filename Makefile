@@ -8,7 +8,7 @@ ARGS ?=
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-gx test-sam lint format bench layers package deploy lock clean
+.PHONY: help setup demo test test-gx test-sam test-airflow lint format bench layers package deploy lock clean
 
 # An environment that is active in the calling shell must not become part of this one.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
@@ -29,7 +29,7 @@ endif
 endif
 
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r verb text; do printf '  make %-8s %s\n' "$$verb" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r verb text; do printf '  make %-12s  %s\n' "$$verb" "$$text"; done
 
 setup: $(READY) ## install the locked dependencies into .venv (does nothing when they are there)
 	@:
@@ -79,7 +79,7 @@ clean: ## remove caches, reports and builds (ALL=1: the environments too)
 	@rm -rf .coverage .coverage.* coverage.xml htmlcov build dist .hypothesis .import_linter_cache .mypy_cache \
 	  .pytest_cache .ruff_cache .schemathesis
 	@find . -name '.?*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
-	@if [ -n "$(ALL)" ]; then rm -rf .venv .venv-gx .venv-sam .venv-scan .venv-tools; fi
+	@if [ -n "$(ALL)" ]; then rm -rf .venv .venv-airflow2 .venv-airflow3 .venv-gx .venv-sam .venv-scan .venv-tools; fi
 
 $(READY): Pipfile.lock .ci/setup
 	@sh .ci/setup
