@@ -214,7 +214,14 @@ PULL = "{to: pull_request}"
 
 @pytest.mark.parametrize(
     ("host", "deliver", "calls"),
-    [("github", PULL, 11), ("gitlab", PULL, 10), ("bitbucket", PULL, 10), ("bitbucket", COMMIT, 8)],
+    [
+        ("github", PULL, 11),
+        ("gitlab", PULL, 10),
+        ("bitbucket", PULL, 10),
+        ("github", COMMIT, 9),
+        ("gitlab", COMMIT, 10),
+        ("bitbucket", COMMIT, 8),
+    ],
 )
 def test_fifty_changed_definitions_take_few_calls(
     open_yard: Callable[..., Yard], woven: FakeRepository, host: str, deliver: str, calls: int
