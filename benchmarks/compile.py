@@ -4,14 +4,16 @@
     python -m benchmarks compile --definitions 100
 
 A generated file is compared with a DAG that is written by hand as short as it goes: the same tasks, names, retries and
-edges, and functions that do nothing. Both are parsed by one DagBag in a process of .venv-airflow3 (`make test-airflow`
-makes it), in turns, without compiled files of an earlier turn.
+edges, and functions that do nothing. Both are parsed by DagBag in a process of .venv-airflow3 (`make test-airflow`
+makes it), in turns: first without compiled bytecode, which is once per change of a file, then with it, as every later
+time (Airflow parses each file again and again). The bar is for the latter; both are shown.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from pathlib import Path
 
 from shared.common.errors import Misconfigured
 from shared.pipelines.plan import Plan
+from shared.pipelines.platform import Platform
 from shared.pipelines.read import read_definition
 from shared.pipelines.targets.catalogue import target
 from shared.pipelines.targets.target import Options, TargetName
@@ -33,9 +36,9 @@ PARSE = """
 import logging, sys, time, warnings
 logging.disable(logging.CRITICAL)
 warnings.simplefilter("ignore")
-sys.dont_write_bytecode = True
 from airflow.dag_processing.dagbag import DagBag
-DagBag(dag_folder=sys.argv[1])  # imports are paid once a process, whoever asks for them first
+import airflow.providers.standard.triggers.temporal  # imports are paid once a process, by whoever is first
+DagBag(dag_folder=sys.argv[1])
 for folder in sys.argv[2:]:
     began = time.process_time()
     bag = DagBag(dag_folder=folder)
@@ -96,6 +99,7 @@ def by_hand(name: str, steps: int) -> str:
 
 def compile_all(count: int, steps: int, folder: Path) -> float:
     """CPU seconds for reading and compiling all definitions to all targets; files for Airflow go to a folder."""
+    options = Options(platform=Platform(project="p", region="r"))
     total = 0.0
     began = time.process_time()
     plans = [definition(f"pipeline_{number:04}", steps) for number in range(count)]
@@ -111,7 +115,7 @@ def compile_all(count: int, steps: int, folder: Path) -> float:
         refused = 0
         for plan in plans:
             try:
-                made = compiler.compile(plan, Options())
+                made = compiler.compile(plan, options)
             except Misconfigured:
                 refused += 1
                 continue
@@ -124,22 +128,23 @@ def compile_all(count: int, steps: int, folder: Path) -> float:
     return total
 
 
-def parse_all(folders: list[Path], rounds: int) -> dict[Path, float]:
-    """Median of CPU seconds of DagBag for each folder, in turns."""
+def parse_all(warm: Path, folders: list[Path], rounds: int) -> dict[Path, list[float]]:
+    """CPU seconds of DagBag for each folder: of the first time, then the median of the later ones."""
     if not PYTHON.exists():
         print(f"{PYTHON} is not there: make test-airflow makes it")
         return {}
-    words = [str(PYTHON), "-c", PARSE, str(folders[0]), *(str(one) for _ in range(rounds) for one in folders)]
+    words = [str(PYTHON), "-c", PARSE, str(warm), *(str(one) for _ in range(rounds + 1) for one in folders)]
     with tempfile.TemporaryDirectory(prefix="sluice-airflow-") as home:
         env = {"AIRFLOW_HOME": home, "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "PATH": "/usr/bin:/bin"}
         done = subprocess.run(words, env=env, capture_output=True, text=True, check=True)
     lines = [line.split() for line in done.stdout.splitlines() if line.startswith("took")]
     for _, _, dags, errors in lines:
-        assert (int(dags), int(errors)) == (len(list(folders[0].iterdir())), 0), lines
-    found: dict[Path, list[float]] = {}
-    for index, (_, seconds, _, _) in enumerate(lines):
-        found.setdefault(folders[index % len(folders)], []).append(float(seconds))
-    return {folder: statistics.median(times) for folder, times in found.items()}
+        assert (int(dags), int(errors)) == (len(list(folders[0].glob("*.py"))), 0), lines
+    times = [float(seconds) for _, seconds, _, _ in lines]
+    return {
+        folder: [times[index], statistics.median(times[index + len(folders) :: len(folders)])]
+        for index, folder in enumerate(folders)
+    }
 
 
 def main(arguments: list[str]) -> int:
@@ -156,12 +161,17 @@ def main(arguments: list[str]) -> int:
         for number in range(chosen.definitions):
             dag = f"pipeline_{number:04}"
             (hand / f"{dag}.py").write_text(by_hand(dag, chosen.steps))
-        seconds = parse_all([hand, ours], chosen.rounds)
+        warm = Path(name, "warm")
+        warm.mkdir()
+        for folder in (ours, hand):
+            shutil.copy(folder / "pipeline_0000.py", warm / f"{folder.name}.py")
+        seconds = parse_all(warm, [hand, ours], chosen.rounds)
         ratio = 0.0
-        if seconds:
-            ratio = seconds[ours] / seconds[hand]
-            print(f"{'by hand':14}{seconds[hand]:8.2f} s in DagBag")
-            print(f"{'generated':14}{seconds[ours]:8.2f} s in DagBag: {ratio:.2f} times, at most {RATIO}")
+        for when, index in (("new", 0), ("as always", 1)):
+            if seconds:
+                one, other = seconds[hand][index], seconds[ours][index]
+                ratio = other / one
+                print(f"DagBag, {when:12}{one:6.2f} s by hand, {other:6.2f} s generated: {ratio:.2f} times")
     return 0 if total <= LONGEST and ratio <= RATIO else 1
 
 
