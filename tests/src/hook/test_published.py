@@ -62,19 +62,15 @@ def test_every_request_of_the_collection_is_answered_as_it_should() -> None:
         body = request.get("body", {}).get("raw", "")
         signature = hmac.new(SECRET.encode(), body.encode(), hashlib.sha256).hexdigest()
         known = {"{{signature}}": signature, "{{secret}}": SECRET, "{{$guid}}": "1"}
-        headers = {
-            one["key"].lower(): re.sub(
-                r"\{\{.+?\}\}", lambda match, known=known: known[match[0]], one["value"]
-            )
-            for one in request.get("header", [])
-        }
+        headers = {one["key"].lower(): _filled(one["value"], known) for one in request.get("header", [])}
         path = request["url"].removeprefix("{{url}}")
         event = {
             "version": "2.0", "rawPath": path, "rawQueryString": "", "headers": headers, "body": body,
             "isBase64Encoded": False,
             "requestContext": {"http": {"method": request["method"], "path": path}, "stage": "$default"},
         }  # fmt: skip
-        answer = routes.resolve(event, LocalContext("hook", "r-1", 256, 10, SystemClock()))
+        context: Any = LocalContext("hook", "r-1", 256, 10, SystemClock())
+        answer = routes.resolve(event, context)
         statuses.append((request["method"], answer["statusCode"]))
 
     assert [("POST", 202)] * 3 + [("GET", 200)] == statuses
@@ -128,3 +124,8 @@ def test_remotes_that_git_knows_are_taken(url: str) -> None:
 
     assert [url] == [one.url for one in found.repositories if isinstance(one, Plain)]
     assert Path("weave.schema.json") == Path(PUBLISHED["weave.schema.json"]()["$id"])
+
+
+def _filled(text: str, known: dict[str, str]) -> str:
+    """Text with Postman's variables replaced."""
+    return re.sub(r"\{\{.+?\}\}", lambda match: known[match[0]], text)
