@@ -154,7 +154,10 @@ class Intake:
         source.failures += 1
         source.last_error, source.state = sentence(error), "failing"
         pause = AGAIN.pause(failures, self._chance())
-        LOG.error("input %s: %s; again in %.0f s", source.name, source.last_error, pause)
+        where = {"input": source.name}
+        LOG.error(
+            "input %s: %s; again in %.0f s", source.name, source.last_error, pause, extra={"where": where}
+        )
         source.wait(pause)
 
 

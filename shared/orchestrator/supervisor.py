@@ -196,8 +196,9 @@ class Supervisor:
             tally.failed += 1
             tally.dead += outcome.phase is Phase.DEAD
             tally.last_error = outcome.error
+            where = {"process": outcome.process, "event": outcome.event, "attempt": outcome.attempt}
             LOG.warning(
-                "%s, event %d, attempt %d: %s", outcome.process, outcome.event, outcome.attempt, outcome.error
+                "%s, event %d, attempt %d: %s", *where.values(), outcome.error, extra={"where": where}
             )
         self.recent.setdefault(outcome.process, deque(maxlen=50)).append(outcome)
 

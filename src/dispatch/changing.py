@@ -170,7 +170,9 @@ def _told(made: Versioned, *, status: int = 200) -> Response:
 
 
 def _noted(made: Versioned) -> None:
-    LOG.info("version %d of the document: %s", made.number, made.note, extra={"version": made.number})
+    LOG.info(
+        "version %d of the document: %s", made.number, made.note, extra={"where": {"version": made.number}}
+    )
 
 
 def retry(house: House, call: Call) -> Response:
@@ -215,7 +217,7 @@ def _decided(house: House, how: str, number: int, process: str) -> list[str]:
     act = house.journal.retry if how == "retry" else house.journal.drop
     names = act(number, process=process)
     if names:
-        LOG.info("%s of event %d by %s", how, number, ", ".join(names), extra={"event": number})
+        LOG.info("%s of event %d by %s", how, number, ", ".join(names), extra={"where": {"event": number}})
     return names
 
 

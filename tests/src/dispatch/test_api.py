@@ -178,6 +178,23 @@ def test_a_node_rests_and_goes_on(house: tuple[Dispatcher, Client]) -> None:
     assert DOCUMENT == client("GET", "/api/document").plain
 
 
+def test_logs_name_the_place_of_what_happened(
+    house: tuple[Dispatcher, Client], caplog: pytest.LogCaptureFixture
+) -> None:
+    """`where` is what all logs of this program have beside their text."""
+    with caplog.at_level("INFO", logger="sluice.dispatch"):
+        broken_orders(house, 1)
+        house[1]("POST", "/api/nodes/archive/pause")
+        house[1]("POST", "/api/dead/1/drop")
+    places = {one.getMessage().splitlines()[0]: vars(one).get("where") for one in caplog.records}
+
+    assert {"process": "report", "event": 1, "attempt": 1} == places[
+        "report, event 1, attempt 1: the report of order-key has no total"
+    ]
+    assert {"version": 2} == places["version 2 of the document: pause archive"]
+    assert {"event": 1} == places["drop of event 1 by report"]
+
+
 def test_dead_letters_are_tried_again_or_dropped(house: tuple[Dispatcher, Client]) -> None:
     dispatcher, client = house
     broken_orders(house, 1, 2, 3, 4)
