@@ -237,8 +237,11 @@ def _settings(managed: Mapping[str, str], dotenv: Path, written: Mapping[str, st
     try:
         return Settings(_env_file=dotenv, **known)  # type: ignore[arg-type]  # text, as from every other source
     except ValidationError as error:
+        # A default that follows from a setting that is wrong says nothing new.
         lines = [
-            _complaint(detail, written) for detail in error.errors(include_url=False, include_context=True)
+            _complaint(detail, written)
+            for detail in error.errors(include_url=False, include_context=True)
+            if detail["type"] != "default_factory_not_called"
         ]
     raise Misconfigured("\n".join(lines), hint="env.example explains all settings")
 

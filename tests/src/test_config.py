@@ -208,3 +208,15 @@ class TestEnvExample:
 
         assert configure().settings == before
         assert set(dotenv_values(tmp_path / ".env")) == {name.upper() for name in Settings.model_fields}
+
+
+def test_a_default_that_follows_from_what_is_wrong_is_no_fault_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "nowhere")
+    monkeypatch.delenv("LANDING_URL", raising=False)
+
+    with pytest.raises(Misconfigured) as caught:
+        configure(dotenv=tmp_path / ".env")
+
+    assert ["ENVIRONMENT"] == [line.split()[0] for line in caught.value.message.splitlines()]
