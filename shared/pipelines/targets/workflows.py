@@ -47,7 +47,11 @@ def compile_plan(plan: Plan, options: Options) -> Mapping[str, bytes]:
         end = []
     if faults or writer.faults:
         raise Misconfigured("\n".join([*faults, *writer.faults]))
-    main = {"params": ["args"], "steps": [*_begin(plan, parameters, numbers), *body, *end]}
+    wait = []
+    if plan.max_runs is not None:
+        used |= {"turn", "every_failure"}
+        wait = [{"wait_for_turn": {"call": "turn", "args": {"most": plan.max_runs}, "result": "turn_came"}}]
+    main = {"params": ["args"], "steps": [*wait, *_begin(plan, parameters, numbers), *body, *end]}
     document: dict[str, Any] = {"main": main}
     document |= library(used)
     text = json.dumps(document, ensure_ascii=True, indent=1) + "\n"

@@ -152,6 +152,35 @@ CHECK_ANSWER: Workflow = {
 }  # fmt: skip
 """The output of a call, from its answer or its error; a status that is not expected is an error."""
 
+TURN: Workflow = {
+    "params": ["most"],
+    "steps": [
+        {"where": {"assign": [
+            {"place": '${"projects/" + sys.get_env("GOOGLE_CLOUD_PROJECT_ID")}'},
+            {"place": '${place + "/locations/" + sys.get_env("GOOGLE_CLOUD_LOCATION")}'},
+            {"place": '${place + "/workflows/" + sys.get_env("GOOGLE_CLOUD_WORKFLOW_ID")}'},
+            {"me": '${sys.get_env("GOOGLE_CLOUD_WORKFLOW_EXECUTION_ID")}'},
+        ]}},
+        {"list_runs": {"try": {"call": "http.get", "args": {
+            "url": '${"https://workflowexecutions.googleapis.com/v1/" + place + "/executions"}',
+            "auth": {"type": "OAuth2"}, "timeout": 60, "query": {"filter": 'state="ACTIVE"', "pageSize": 1000}},
+            "result": "answer"}, "retry": {"predicate": "${every_failure}", "max_retries": 8, "backoff": {
+                "initial_delay": 5, "max_delay": 60, "multiplier": 2}}}},
+        {"no_runs": {"assign": [{"runs": []}, {"older": 0}, {"seen": False}]}},
+        {"some_runs": _when('"executions" in keys(answer.body)', {"take_runs": {"assign": [
+            {"runs": "${answer.body.executions}"}]}})},
+        {"each_run": {"for": {"value": "run", "in": "${runs}", "steps": [
+            {"one_more": _when("seen", {"count_it": {"assign": [{"older": "${older + 1}"}]}})},
+            {"is_me": _when("len(text.find_all(run.name, me)) > 0",
+                            {"saw_me": {"assign": [{"seen": True}]}})},
+        ]}}},
+        {"my_turn": _when("older < most", {"begin_now": {"return": True}})},
+        {"wait_for_turn": {"call": "sys.sleep", "args": {"seconds": 60}}},
+        {"ask_again": {"assign": [{"answer": None}], "next": "list_runs"}},
+    ],
+}  # fmt: skip
+"""Wait until this is one of the oldest executions that are active; the list has the newest first."""
+
 EVERY_FAILURE: Workflow = {"params": ["e"], "steps": [{"yes": {"return": True}}]}
 """The predicate of retries: every failure of an attempt counts."""
 
@@ -173,6 +202,7 @@ LIBRARY: dict[str, Workflow] = {
     "check_answer": CHECK_ANSWER,
     "every_failure": EVERY_FAILURE,
     "run_workflow": RUN_WORKFLOW,
+    "turn": TURN,
 }
 
 

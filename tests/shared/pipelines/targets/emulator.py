@@ -6,6 +6,7 @@ python -m tests.shared.pipelines.targets.emulator     installs it into .cache/wo
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -21,6 +22,12 @@ FOLDER = ROOT / ".cache" / "workflows"
 PYTHON = FOLDER / "bin" / "python"
 PACKAGE = "workflows-emulator==1.10.0"
 WORKER = Path(__file__).with_name("emulator_worker.py")
+IDENTITY = {
+    "GOOGLE_CLOUD_PROJECT_ID": "p",
+    "GOOGLE_CLOUD_LOCATION": "r",
+    "GOOGLE_CLOUD_WORKFLOW_ID": "w",
+    "GOOGLE_CLOUD_WORKFLOW_EXECUTION_ID": "this",
+}
 Function = Callable[[Any], Any]
 
 
@@ -100,6 +107,7 @@ def emulator() -> Iterator[Emulator]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, **IDENTITY},
     ) as process:
         made.process = process
         yield made

@@ -237,6 +237,37 @@ def test_a_foreach_runs_for_each_item(google: Emulator) -> None:
     assert ["all"] == google.run(workflow, {"params": {"of": [{"x": 1}, {"x": None}]}})["error"]["failed"]
 
 
+def test_a_run_waits_until_it_is_one_of_the_oldest(google: Emulator) -> None:
+    """The list has the newest first: one is older than this, then none."""
+    answers = iter([["this", "old"], ["new", "this"]])
+    google.functions["executions"] = lambda e: {
+        "executions": [{"name": f"x/executions/{n}"} for n in next(answers)]
+    }
+    workflow = compiled(plan_of("{name: a, type: wait, duration: 5}"))
+    ended = google.run(workflow)
+
+    assert "error" not in ended, ended
+    assert [60, 5] == ended["waited"]
+    assert ["executions", "executions"] == [name for name, _ in google.calls]
+
+
+def test_the_faults_of_the_original_generator_are_not_here(google: Emulator) -> None:
+    """A gap in LEVEL_IDs, other THREAD_IDs in the next level, NEXT, sync, workflows, a name of an error, a hyphen."""
+    data: list[dict[str, Any]] = [
+        {"LEVEL_ID": "1", "THREADS": [{"THREAD_ID": "7", "STEPS": [
+            job("J1", "load_error_log", NEXT="J3"),
+            {"JOB_ID": "J3", "JOB_NAME": "a-b", "TYPE": "sync", "FUNCTION_NAME": "once"},
+        ]}]},
+        {"LEVEL_ID": "9", "THREADS": [{"THREAD_ID": "2", "STEPS": [job("J4", "last")]}]},
+    ]  # fmt: skip
+    google.functions["intermediate"] = jobs()
+    plan = read_definition(json.dumps(data), file="demo.json")
+    ended = google.run(compiled(plan))
+
+    assert "error" not in ended, ended
+    assert ["load_error_log", "a-b", "last"] == names(google)
+
+
 def test_many_threads_become_branches_of_branches_and_too_much_is_refused() -> None:
     def threads(many: int) -> list[list[dict[str, Any]]]:
         return [[job(f"J{n}", f"job_{n}")] for n in range(many)]
