@@ -30,9 +30,13 @@ def graph(house: House, call: Call) -> Response:
         one["last"] = [
             {key: run[key] for key in ("event", "phase", "attempt", "at", "seconds")} for run in last
         ]
-    version = house.dispatcher.document()
     return answered(
-        {"version": version.number, "events": house.standings(), "dead_letters": house.letters(), **shown}
+        {
+            "version": house.dispatcher.version,
+            "events": house.standings(),
+            "dead_letters": house.letters(),
+            **shown,
+        }
     )
 
 

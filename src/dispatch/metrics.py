@@ -76,7 +76,7 @@ class Metrics:
         for name, about, value in (
             ("journal_trouble", "1 while the journal cannot be written.", bool(shown["trouble"])),
             ("draining", "1 while the dispatcher comes to its end.", shown["draining"]),
-            ("document_version", "The version of the document.", self.house.dispatcher.document().number),
+            ("document_version", "The version of the document.", self.house.dispatcher.version),
         ):
             lines += metric(name, "gauge", about, [({}, value)])
         return "\n".join([*lines, ""])
