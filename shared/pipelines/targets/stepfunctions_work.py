@@ -174,7 +174,7 @@ def machine_name(pipeline: str) -> str:
     """The name of the state machine of a pipeline.
 
     >>> machine_name("orders.daily")
-    'orders_daily_1efd44'
+    'orders_daily_b5d473'
     """
     from shared.pipelines.names import identifiers
 
