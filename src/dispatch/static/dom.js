@@ -36,6 +36,7 @@ export function fill(element, content) {
 const whole = new Intl.NumberFormat("en");
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 export const count = (number) => (number < 100000 ? whole : short).format(number);
+export const brief = (number) => (number < 10000 ? whole : short).format(number);
 export const rate = (number) => `${number >= 100 ? count(Math.round(number)) : number.toFixed(number < 10 ? 1 : 0)}/s`;
 export const many = (number, one, more = `${one}s`) => `${count(number)} ${number === 1 ? one : more}`;
 

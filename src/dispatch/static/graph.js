@@ -1,8 +1,8 @@
 // The live graph: nodes in layers from left to right, laid out anew when the graph changes, repainted in place else.
 
-import { count, many, rate, s, said } from "./dom.js";
+import { brief, count, many, rate, s, said } from "./dom.js";
 
-const WIDE = 216, HIGH = 96, ACROSS = 104, BETWEEN = 30, TICKS = 12;
+const WIDE = 224, HIGH = 96, ACROSS = 104, BETWEEN = 30, TICKS = 12;
 
 // Layers by the longest way from an input, dummies where a link passes a layer, and fewer crossings by barycentres.
 export function layout(names, links) {
@@ -166,15 +166,15 @@ export class Graph {
   node(name, spot) {
     const part = (x, y, more = {}) => s("text", { x, y, ...more });
     const parts = {
-      name: part(18, 26, { class: "name" }), kind: part(18, 45), rate: part(WIDE - 14, 45, { class: "rate", "text-anchor": "end" }),
-      count: part(18, 65, { class: "count" }), fault: part(WIDE - 14, 65, { class: "fault", "text-anchor": "end" }),
+      name: part(18, 26, { class: "name" }), kind: part(18, 45), rate: part(WIDE - 14, 65, { class: "rate", "text-anchor": "end" }),
+      count: s("tspan"), fault: s("tspan", { class: "fault", dx: 8 }),
       state: part(31, 84), wait: part(WIDE - 14, 84, { "text-anchor": "end" }), title: s("title"),
-      ticks: Array.from({ length: TICKS }, (_, i) => s("rect", { class: "tick", x: WIDE - 14 - (i + 1) * 7, y: 15, width: 4.5, height: 12, rx: 2 })),
+      ticks: Array.from({ length: TICKS }, (_, i) => s("rect", { class: "tick", x: WIDE - 14 - (i + 1) * 7, y: 36, width: 4.5, height: 10, rx: 2 })),
     };
-    parts.name.textContent = fit(name, FONT, WIDE - 32 - TICKS * 7);
+    parts.name.textContent = fit(name, FONT, WIDE - 32);
     const group = s("g", { class: "node", transform: `translate(${spot.x},${spot.y - HIGH / 2})`, tabindex: "0", role: "button", "data-name": name },
       parts.title, s("rect", { class: "box", width: WIDE, height: HIGH, rx: 12 }), s("rect", { class: "strip", x: 0, y: 14, width: 4, height: HIGH - 28, rx: 2 }),
-      parts.name, parts.kind, parts.rate, parts.count, parts.fault, s("circle", { class: "dot", cx: 22, cy: 80, r: 4 }), parts.state, parts.wait, ...parts.ticks);
+      parts.name, parts.kind, parts.rate, s("text", { x: 18, y: 65, class: "count" }, parts.count, parts.fault), s("circle", { class: "dot", cx: 22, cy: 80, r: 4 }), parts.state, parts.wait, ...parts.ticks);
     group.addEventListener("click", () => this.choose(name));
     this.nodes.set(name, { group, ...parts });
     return group;
@@ -189,8 +189,8 @@ export class Graph {
 
   paintProcess(one) {
     const parts = this.nodes.get(one.name);
-    parts.count.textContent = `${count(one.done)} done`;
-    parts.fault.textContent = one.failed ? `${count(one.failed)} failed` : "";
+    parts.count.textContent = `${brief(one.done)} done`;
+    parts.fault.textContent = one.failed ? `${brief(one.failed)} failed` : "";
     parts.ticks.forEach((tick, i) => tick.setAttribute("class", `tick ${one.last?.[i]?.phase ?? ""}`));
     const wait = one.running ? `${count(one.running)} at work` : "";
     this.paint(parts, one, one.type, one.rate, one.pending > one.running ? `${count(one.pending - one.running)} waiting` : wait);
