@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -34,7 +37,7 @@ def sample(**step: Any) -> dict[str, Any]:
 
 
 def test_the_sample_step_answers_its_output(invoke: Any) -> None:
-    assert {"output": {"passed": True, "failed": 0}} == invoke(sample())
+    assert {"passed": True, "failed": 0} == invoke(sample())
 
 
 def test_a_transformation_fills_its_table_and_tells_how_many_rows(invoke: Any) -> None:
@@ -45,7 +48,7 @@ def test_a_transformation_fills_its_table_and_tells_how_many_rows(invoke: Any) -
         "outputs": [{"name": "sums", "type": "duckdb", "table": "marts.sums"}],
     }
 
-    assert {"output": {"rows": 2}} == invoke({**sample(), "step": step, "params": {"n": 1}})
+    assert {"rows": 2} == invoke({**sample(), "step": step, "params": {"n": 1}})
 
 
 def test_a_step_that_fails_raises_for_the_engine(invoke: Any) -> None:
@@ -57,3 +60,37 @@ def test_a_step_that_fails_raises_for_the_engine(invoke: Any) -> None:
 def test_what_is_no_step_is_refused(invoke: Any, event: Any) -> None:
     with pytest.raises(Misconfigured):
         invoke(event)
+
+
+def test_the_local_day_is_text(invoke: Any) -> None:
+    assert "2026-11-20" == invoke({"day": {"time": "2026-11-21T03:30:00Z", "timezone": "America/New_York"}})
+
+
+def test_people_are_told_where_a_webhook_says(invoke: Any) -> None:
+    heard: list[Any] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args: Any) -> None:
+            """Nothing on the screen."""
+
+    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+        thread = Thread(target=server.handle_request)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}/x"
+        answer = invoke(
+            {"tell": {"method": "webhook", "recipients": [url]}, "text": "orders failed", "execution": "e-1"}
+        )
+        thread.join()
+
+    assert ({"told": True}, [{"text": "orders failed\ne-1"}]) == (answer, heard)
+
+
+def test_a_way_of_telling_that_nobody_knows_is_refused(invoke: Any) -> None:
+    with pytest.raises(Misconfigured, match="pigeon"):
+        invoke({"tell": {"method": "pigeon", "recipients": []}, "text": "x"})

@@ -58,8 +58,8 @@ def holds(invoke: Any, many: int) -> None:
 
 
 def test_a_table_is_filled_replaced_and_appended_to(invoke: Any) -> None:
-    assert {"output": {"rows": 2}} == invoke(filled("replace"), params={"n": 1})
-    assert {"output": {"rows": 2}} == invoke(filled("replace"), params={"n": 5})
+    assert {"rows": 2} == invoke(filled("replace"), params={"n": 1})
+    assert {"rows": 2} == invoke(filled("replace"), params={"n": 5})
     holds(invoke, 2)
     invoke(filled("append"), params={"n": 7})
     holds(invoke, 4)
