@@ -45,7 +45,7 @@ def request(method: str, url: str, auth: Any = None, timeout: float = 300, **mor
         raise ConnectionError(str(error)) from None
 
 
-def render_str(value: str, context: Any) -> Any:
+def render_str(value: Any, context: Any) -> Any:
     """A text that is one expression has its value, whatever that is."""
     if isinstance(value, str) and value.startswith("${") and value.endswith("}") and value.count("${") == 1:
         found = render.run_code(value[2:-1], context)
@@ -78,7 +78,7 @@ render.STANDARD_LIBRARY.update(
 )
 http.request = request
 emulator.sleep = WAITED.append
-system.time.sleep = WAITED.append  # type: ignore[attr-defined]
+system.time.sleep = WAITED.append
 logging.disable(logging.CRITICAL)
 
 
@@ -95,10 +95,13 @@ def main() -> None:
         except Exception as error:  # noqa: BLE001 - the test looks at it
             payload = getattr(error, "payload", None)
             answer["error"] = (
-                payload.to_dict() if hasattr(payload, "to_dict") else re.sub(r"\s+", " ", repr(error))
+                payload.to_dict()
+                if payload is not None and hasattr(payload, "to_dict")
+                else re.sub(r"\s+", " ", repr(error))
             )
         sys.stdout.write(json.dumps(answer | {"waited": WAITED}, default=str) + "\n")
         sys.stdout.flush()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""What is no test here."""
+
+from __future__ import annotations
+
+# It is run by another environment, which has the emulator.
+collect_ignore = ["emulator_worker.py"]
