@@ -26,8 +26,8 @@ NAMES = ("airflow", "stepfunctions", "workflows", "dagfactory", "mermaid")
     "sluice generate airflow pipelines/*.yaml -o dags",
     "sluice generate airflow pipelines/orders.yaml --engine-version 2 --local",
     "sluice generate stepfunctions pipelines/orders.yaml --app sluice-prod -o machines",
-    "sluice generate workflows workflows/demo.json --parameters platform-parameters-dev.json -o workflows",
-    "sluice generate airflow pipelines/*.yaml -o dags --check     are the files there what would be written?",
+    "sluice generate workflows demo.json --parameters platform-dev.json -o workflows",
+    "sluice generate airflow pipelines/*.yaml -o dags --check   is there what would be written?",
 )
 @click.argument("target", type=click.Choice(NAMES))
 @click.argument("definition", nargs=-1, required=True, type=FILES)
