@@ -15,17 +15,18 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
 from collections.abc import Mapping, Sequence
 
 from shared.common.errors import Misconfigured, Refused
+from shared.common.signatures import (
+    TOLERANCE,
+    hub_signature,
+    is_one_of,
+    seconds_of,
+    standard_key,
+    standard_signature,
+)
 from shared.gitops.news import Host
-
-TOLERANCE = 300.0
-"""Seconds that the time of a signed delivery may be off, each way (Standard Webhooks)."""
 
 SHORTEST = 8
 """Characters of the shortest secret: one that can be guessed is as good as none, and an empty one lets everybody in."""
@@ -64,29 +65,26 @@ def _hub(given: str | None, body: bytes, secrets: Sequence[str]) -> str:
     scheme, _, digest = given.partition("=")
     if scheme.lower() != "sha256":
         return f"the signature is of another kind: {scheme[:20]!r}"
-    wanted = [hmac.new(secret.encode(), body, hashlib.sha256).hexdigest() for secret in secrets]
-    return "" if _any(digest.strip().lower(), wanted) else "the signature is wrong"
+    wanted = [hub_signature(secret, body) for secret in secrets]
+    return "" if is_one_of(digest.strip().lower(), wanted) else "the signature is wrong"
 
 
 def _token(given: str | None, secrets: Sequence[str]) -> str:
     if not given:
         return "the delivery has no token"
-    return "" if _any(given, secrets) else "the token is wrong"
+    return "" if is_one_of(given, secrets) else "the token is wrong"
 
 
 def _standard(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], *, now: float) -> str:
     name, stamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-    if not name or not (stamp.isascii() and stamp.isdigit()):
+    seconds = seconds_of(stamp)
+    if not name or seconds is None:
         return "the delivery has no webhook-id, or no webhook-timestamp in seconds"
-    if abs(now - int(stamp)) > TOLERANCE:
+    if abs(now - seconds) > TOLERANCE:
         return "the delivery is too old, or from the future"
-    text = f"{name}.{stamp}.".encode() + body
-    wanted = [
-        base64.b64encode(hmac.new(key, text, hashlib.sha256).digest()).decode() for key in _keys(secrets)
-    ]
+    wanted = [standard_signature(key, name, stamp, body) for key in _keys(secrets)]
     given = [one.split(",", 1) for one in headers["webhook-signature"].split() if "," in one]
-    # Each is compared, also behind a match: how long it takes must not tell which one it was.
-    found = [_any(value, wanted) for version, value in given if version == "v1"]
+    found = [is_one_of(value, wanted) for version, value in given if version == "v1"]
     return "" if any(found) else "the signature is wrong"
 
 
@@ -96,18 +94,9 @@ def _keys(secrets: Sequence[str]) -> list[bytes]:
 
 
 def _decoded(secret: str) -> bytes:
-    text = secret.removeprefix("whsec_").rstrip("=")
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
+        return standard_key(secret.rstrip("="))
+    except ValueError:
         raise Misconfigured(
             "the signing secret of the webhook begins with whsec_ and is no base64", hint="copy it again"
         ) from None
-
-
-def _any(given: str, wanted: Sequence[str]) -> bool:
-    """Whether one is the same; compared as bytes, for `compare_digest` refuses text that is not ASCII."""
-    found = False
-    for one in wanted:
-        found |= hmac.compare_digest(given.encode("utf-8", "surrogateescape"), one.encode())
-    return found

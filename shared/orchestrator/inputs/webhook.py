@@ -7,10 +7,7 @@ comes twice with the same id (`webhook-id`, `x-github-delivery`, `idempotency-ke
 
 from __future__ import annotations
 
-import base64
 import binascii
-import hashlib
-import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -20,6 +17,14 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from shared.common.errors import SluiceError, Transient, Violation
 from shared.common.ports import Clock
+from shared.common.signatures import (
+    TOLERANCE,
+    hub_signature,
+    is_one_of,
+    seconds_of,
+    standard_key,
+    standard_signature,
+)
 from shared.orchestrator.doors import Input, Outlet, Stopped
 from shared.orchestrator.event import Event
 from shared.orchestrator.faults import UnknownOperation
@@ -28,8 +33,6 @@ from shared.orchestrator.settings import InputSettings, Surroundings
 
 LARGEST = 1_000_000
 """Bytes of a body."""
-TOLERANCE = 300
-"""Seconds that a signed time may be away from ours, as Standard Webhooks recommends."""
 _IDS = ("webhook-id", "x-github-delivery", "idempotency-key")
 
 
@@ -101,28 +104,21 @@ def signed(request: Request, secrets: Sequence[str], clock: Clock) -> bool:
     if "webhook-signature" in headers:
         return any(_standard(headers, request.body, secret, clock) for secret in secrets)
     given = headers.get("x-hub-signature-256", "")
-    return any(
-        hmac.compare_digest(
-            given.encode(),
-            f"sha256={hmac.new(secret.encode(), request.body, hashlib.sha256).hexdigest()}".encode(),
-        )
-        for secret in secrets
-    )
+    return is_one_of(given, [f"sha256={hub_signature(secret, request.body)}" for secret in secrets])
 
 
 def _standard(headers: Mapping[str, str], body: bytes, secret: str, clock: Clock) -> bool:
-    """https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md."""
     stamp, number = headers.get("webhook-timestamp", ""), headers.get("webhook-id", "")
-    if not (stamp.isascii() and stamp.isdecimal()) or abs(clock.now().timestamp() - int(stamp)) > TOLERANCE:
+    seconds = seconds_of(stamp)
+    if seconds is None or abs(clock.now().timestamp() - seconds) > TOLERANCE:
         return False
     try:
-        bare = secret.removeprefix("whsec_")
-        key = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+        key = standard_key(secret)
     except binascii.Error:
         key = secret.encode()
-    signature = base64.b64encode(hmac.digest(key, f"{number}.{stamp}.".encode() + body, "sha256"))
+    wanted = [standard_signature(key, number, stamp, body)]
     given = [one.removeprefix("v1,") for one in headers["webhook-signature"].split() if one.startswith("v1,")]
-    return any(hmac.compare_digest(one.encode(), signature) for one in given)
+    return any(is_one_of(one, wanted) for one in given)
 
 
 def _text(status: int, error: SluiceError) -> Response:

@@ -9,8 +9,9 @@ import hmac
 import pytest
 
 from shared.common.errors import Misconfigured, Refused
+from shared.common.signatures import TOLERANCE
 from shared.gitops.news import Host
-from shared.gitops.signature import TOLERANCE, verify
+from shared.gitops.signature import verify
 
 SECRET = "It's a Secret to Everybody"
 BODY = b"Hello, World!"
