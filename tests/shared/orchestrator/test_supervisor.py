@@ -415,11 +415,11 @@ def test_what_waits_for_a_process_that_is_removed_is_a_dead_letter(dispatcher: O
 
 def test_draining_lets_what_runs_end_and_keeps_the_rest(tmp_path: Path) -> None:
     """A second dispatcher over the same journal does what is left, and nothing again."""
-    began = threading.Event()
+    began = threading.Semaphore(0)
     first, second = Remembering(), Remembering()
 
     def slow(event: Event, run: Run) -> None:
-        began.set()
+        began.release()
         time.sleep(0.2)
         first.execute(event, run)
 
@@ -432,7 +432,8 @@ def test_draining_lets_what_runs_end_and_keeps_the_rest(tmp_path: Path) -> None:
 
     one = built(slow, SqliteJournal(tmp_path / "j.db"))
     one.start()
-    began.wait(10)
+    for _ in range(2):  # as many as run at once
+        assert began.acquire(timeout=10)
     assert one.stop(5)
     with built(second, SqliteJournal(tmp_path / "j.db")) as two:
         two.run(timeout=20)
