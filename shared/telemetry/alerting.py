@@ -18,6 +18,9 @@ LONGEST_WAIT = 5.0
 TIMEOUT = 5
 _REMEMBERED = 200
 
+GIVEN_UP = 3
+"""What may pass by itself is told when a message has come so often; everything else at once, and once."""
+
 _TODO: tuple[tuple[type[SluiceError], str], ...] = (
     (Misconfigured, "Edit the file or setting named above; it is not retried."),
     (Refused, "The owner of the credential has to act: check that it is valid and may read this."),
@@ -26,6 +29,15 @@ _TODO: tuple[tuple[type[SluiceError], str], ...] = (
     (Superseded, "Nothing: another run committed first."),
 )
 _FAULT = "A fault in the program: see the log of this request."
+
+
+def is_due(error: SluiceError, attempt: int) -> bool:
+    """Whether people are told of an error now, where a queue brings its message again: once, and of nothing superseded.
+
+    >>> [is_due(Transient("away"), attempt) for attempt in (1, 2, 3, 4)]
+    [False, False, True, False]
+    """
+    return attempt == (GIVEN_UP if isinstance(error, Transient) else 1) and not isinstance(error, Superseded)
 
 
 class Severity(StrEnum):

@@ -10,11 +10,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.common.errors import Misconfigured, SluiceError, Transient
-from shared.telemetry.alerting import Alert
+from shared.telemetry.alerting import Alert, is_due
 from shared.telemetry.handler import Context, ContextDeadline, Handler, Telemetry, handled
 from src.workplace import Workplace
 
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 MARGIN = 10.0
 """Seconds that are kept for what comes after the work."""
 
-GIVEN_UP = 3
-"""What may pass by itself is told to people when a message has come so often."""
-
 
 @dataclass
 class Station:
@@ -44,7 +42,7 @@ class Station:
     """Puts a message into the queue: its body, the name of the input, and what tells it from others."""
     opened: dict[str, Process] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def graph(self) -> Graph:
         return self.document.graph()
 
@@ -56,19 +54,12 @@ class Station:
 
 def handler_of(open_place: Callable[[], Workplace], open_station: Callable[[Workplace], Station]) -> Handler:
     """A handler of its own: for Lambda the one below, for tests one with a station of theirs."""
-    places: list[Workplace] = []
-    stations: list[Station] = []
-
-    def place() -> Workplace:
-        if not places:
-            places.append(open_place())
-        return places[0]
+    place = cache(open_place)
+    opened = cache(lambda: open_station(place()))
 
     @handled("dispatch", lambda: place().telemetry())
     def handler(event: Any, context: Context, telemetry: Telemetry) -> dict[str, Any]:
-        if not stations:
-            stations.append(open_station(place()))
-        station, deadline = stations[0], ContextDeadline(context, margin=MARGIN)
+        station, deadline = opened(), ContextDeadline(context, margin=MARGIN)
         match event:
             case {"requestContext": {"http": _}}:
                 return _request(station, event)
@@ -111,9 +102,8 @@ def _messages(
         again.append(name)
         count = int(record.get("attributes", {}).get("ApproximateReceiveCount", "1"))
         for error in errors:
-            patience = GIVEN_UP if isinstance(error, Transient) else 1
             telemetry.log.error(f"dispatch failed: {error}", exc_info=error, extra={"queued": name})
-            if count == patience:
+            if is_due(error, count):
                 telemetry.alerts.send(
                     Alert.of(error, key=f"dispatch {name}", app="dispatch", request=request)
                 )

@@ -7,6 +7,7 @@ does. An event may come twice: a file that has landed lands no second time.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,7 @@ def handler_of(
     contracts: Path = CONTRACTS,
 ) -> Handler:
     """A handler of its own: for Lambda the one below, for tests one with a workplace and buckets of theirs."""
-    opened: list[Workplace] = []
-
-    def place() -> Workplace:
-        if not opened:
-            opened.append(open_place())
-        return opened[0]
+    place = cache(open_place)
 
     @handled("drop", lambda: place().telemetry())
     def handler(event: Any, context: Context, telemetry: Telemetry) -> dict[str, Any]:

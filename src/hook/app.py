@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import LambdaFunctionUrlResolver, Response
@@ -63,20 +64,13 @@ def api(
 
 def handler_of(open_place: Callable[[], Workplace], open_desk: Callable[[Workplace], Desk]) -> Handler:
     """A handler of its own: for Lambda the one below, for tests one with a workplace and a desk of theirs."""
-    places: list[Workplace] = []
-    desks: list[Desk] = []
-
-    def place() -> Workplace:
-        if not places:
-            places.append(open_place())
-        return places[0]
+    place = cache(open_place)
+    desk = cache(lambda: open_desk(place()))
 
     @handled("hook", lambda: place().telemetry())
     def handler(event: Any, context: Any, telemetry: Telemetry) -> dict[str, Any]:
         def receive(headers: dict[str, str], body: bytes) -> Answer:
-            if not desks:
-                desks.append(open_desk(place()))
-            answer = desks[0].receive(headers, body)
+            answer = desk().receive(headers, body)
             write = telemetry.log.info if answer.status < 300 else telemetry.log.warning
             write("delivery", extra={"status": answer.status, "reason": answer.reason, **answer.document})
             return answer

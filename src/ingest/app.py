@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from shared.common.errors import Misconfigured, Refused, SluiceError, Transient, Violation
@@ -29,12 +30,7 @@ GRAVEST = (Violation, Refused, Misconfigured, Transient, SluiceError)
 
 def handler_of(open_place: Callable[[], Workplace], environ: Mapping[str, str]) -> Handler:
     """A handler of its own: for Lambda the one below, for tests one with a workplace of theirs."""
-    opened: list[Workplace] = []
-
-    def place() -> Workplace:
-        if not opened:
-            opened.append(open_place())
-        return opened[0]
+    place = cache(open_place)
 
     @handled("ingest", lambda: place().telemetry())
     def handler(event: Any, context: Context, telemetry: Telemetry) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from shared.common.errors import SluiceError, Superseded, Transient
-from shared.telemetry.alerting import Alert
+from shared.common.errors import SluiceError
+from shared.telemetry.alerting import Alert, is_due
 from shared.telemetry.handler import Context, ContextDeadline, Handler, Telemetry, handled
 from src.load.event import Asked, Stream, Zone
 from src.workplace import Workplace
@@ -22,18 +23,10 @@ if TYPE_CHECKING:
 RESERVED = 0.2
 """Share of the time left at the beginning within which no further load begins: one takes minutes at most."""
 
-GIVEN_UP = 3
-"""What may pass by itself is told to people when a message has come so often; everything else at once, and once."""
-
 
 def handler_of(open_place: Callable[[], Workplace], environ: Mapping[str, str]) -> Handler:
     """A handler of its own: for Lambda the one below, for tests one with a workplace of theirs."""
-    opened: list[Workplace] = []
-
-    def place() -> Workplace:
-        if not opened:
-            opened.append(open_place())
-        return opened[0]
+    place = cache(open_place)
 
     @handled("load", lambda: place().telemetry())
     def handler(event: Any, context: Context, telemetry: Telemetry) -> dict[str, Any]:
@@ -108,8 +101,7 @@ def _tell(asked: Asked, failed: Mapping[Stream, SluiceError], telemetry: Telemet
     told += [(error, asked.attempt(stream), ".".join(stream)) for stream, error in failed.items()]
     for error, attempt, name in told:
         telemetry.log.error(f"load failed: {error}", exc_info=error, extra={"where": error.where})
-        patience = GIVEN_UP if isinstance(error, Transient) else 1
-        if attempt == patience and not isinstance(error, Superseded):
+        if is_due(error, attempt):
             telemetry.alerts.send(Alert.of(error, key=f"load {name} {request}", app="load", request=request))
 
 

@@ -11,6 +11,7 @@ the engine sees it. Two more events are for engines that cannot do it themselves
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -26,12 +27,7 @@ MARGIN = 5.0
 
 def handler_of(open_place: Callable[[], Workplace]) -> Handler:
     """A handler of its own: for Lambda the one below, for tests one with a workplace of theirs."""
-    opened: list[Workplace] = []
-
-    def place() -> Workplace:
-        if not opened:
-            opened.append(open_place())
-        return opened[0]
+    place = cache(open_place)
 
     @handled("step", lambda: place().telemetry())
     def handler(event: Any, context: Context, telemetry: Telemetry) -> Any:

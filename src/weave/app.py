@@ -8,33 +8,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
-from shared.common.errors import Misconfigured, SluiceError, Superseded, Transient
+from shared.common.errors import Misconfigured, SluiceError, Superseded
 from shared.gitops.news import News, news_of
-from shared.telemetry.alerting import Alert
+from shared.telemetry.alerting import Alert, is_due
 from shared.telemetry.handler import Context, Handler, Telemetry, handled
 from src.weave.work import Bench, work
 from src.workplace import Workplace
-
-GIVEN_UP = 3
-"""What may pass by itself is told to people when a message has come so often."""
 
 
 def handler_of(
     open_place: Callable[[], Workplace], open_bench: Callable[[Workplace], Bench] = Bench.of
 ) -> Handler:
     """A handler of its own: for Lambda the one below, for tests one with a bench of theirs."""
-    opened: list[Workplace] = []
-
-    def place() -> Workplace:
-        if not opened:
-            opened.append(open_place())
-        return opened[0]
+    place = cache(open_place)
+    opened = cache(lambda: open_bench(place()))
 
     @handled("weave", lambda: place().telemetry())
     def handler(event: Any, context: Context, telemetry: Telemetry) -> dict[str, Any]:
-        bench = open_bench(place())
+        bench = opened()
         records = event.get("Records") if isinstance(event, Mapping) else None
         if not isinstance(records, list):
             _work(bench, news_of(event), telemetry)
@@ -60,7 +54,7 @@ def _message(bench: Bench, record: Mapping[str, Any], telemetry: Telemetry, *, r
     except SluiceError as error:
         count = int(record.get("attributes", {}).get("ApproximateReceiveCount", "1"))
         telemetry.log.error(f"weave failed: {error}", exc_info=error, extra={"where": error.where})
-        if count == (GIVEN_UP if isinstance(error, Transient) else 1):
+        if is_due(error, count):
             name = str(record.get("messageId", ""))
             telemetry.alerts.send(Alert.of(error, key=f"weave {name}", app="weave", request=request))
         return False
