@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from shared.common.errors import Misconfigured, Refused, Superseded, Transient
+from shared.gitops.api import Api
 from shared.gitops.patch import contents
 from shared.gitops.remark import keep
 from shared.gitops.repository import ChangeKind, FileChange, Files, Pull, Verdict
@@ -40,18 +41,18 @@ class Bitbucket:
 
     def __init__(self, client: Client, repository: str) -> None:
         self._client = client
+        self._api = Api(client, f"repositories/{repository}")
         self._repository = repository
         self._compared: dict[str, str] = {}
 
     def head(self, branch: str) -> str | None:
         try:
-            return str(self._get(f"refs/branches/{quote(branch, safe='')}")["target"]["hash"])
+            return str(self._api.get(f"refs/branches/{quote(branch, safe='')}")["target"]["hash"])
         except Refused as error:
             if error.status != 404:
                 raise
-            self._get(
-                ""
-            )  # Raises where not the branch is missing, but the repository or the right to see it.
+            # Raises where not the branch is missing, but the repository or the right to see it.
+            self._api.get("")
             return None
 
     def changes(self, old: str, new: str) -> Sequence[FileChange] | None:
@@ -100,18 +101,18 @@ class Bitbucket:
         }
         mine = self._open_pull(branch)
         if mine is None:
-            return str(self._send("POST", "pullrequests", said)["links"]["html"]["href"])
-        return str(self._send("PUT", f"pullrequests/{mine['id']}", said)["links"]["html"]["href"])
+            return str(self._api.send("POST", "pullrequests", said)["links"]["html"]["href"])
+        return str(self._api.send("PUT", f"pullrequests/{mine['id']}", said)["links"]["html"]["href"])
 
     def withdraw(self, branch: str) -> None:
         if not self._drop_branch(branch):
             return
         if mine := self._open_pull(branch):
-            self._client.send(replace(self._request(f"pullrequests/{mine['id']}/decline"), method="POST"))
+            self._client.send(replace(self._api.request(f"pullrequests/{mine['id']}/decline"), method="POST"))
 
     def pull(self, number: int) -> Pull:
         try:
-            found = self._get(f"pullrequests/{number}")
+            found = self._api.get(f"pullrequests/{number}")
         except Refused as error:
             if error.status == 404:
                 raise KeyError(number) from None
@@ -133,7 +134,7 @@ class Bitbucket:
 
     def merge_base(self, one: str, other: str) -> str | None:
         try:
-            return str(self._get(f"merge-base/{one}..{other}")["hash"])
+            return str(self._api.get(f"merge-base/{one}..{other}")["hash"])
         except Refused as error:
             if error.status == 404:
                 return None
@@ -148,9 +149,11 @@ class Bitbucket:
         keep(
             [(name, text) for name, text in found if text.startswith(sign)],
             [sign + text for text in bodies],
-            post=lambda text: self._send("POST", path, {"content": {"raw": text}}),
-            edit=lambda name, text: self._send("PUT", f"{path}/{name}", {"content": {"raw": text}}),
-            delete=lambda name: self._client.send(replace(self._request(f"{path}/{name}"), method="DELETE")),
+            post=lambda text: self._api.send("POST", path, {"content": {"raw": text}}),
+            edit=lambda name, text: self._api.send("PUT", f"{path}/{name}", {"content": {"raw": text}}),
+            delete=lambda name: self._client.send(
+                replace(self._api.request(f"{path}/{name}"), method="DELETE")
+            ),
         )
 
     def status(self, sha: str, verdict: Verdict, *, context: str, description: str, url: str = "") -> None:
@@ -162,7 +165,7 @@ class Bitbucket:
             # Bitbucket wants one.
             "url": url or f"https://bitbucket.org/{self._repository}/commits/{sha}",
         }
-        self._send("POST", f"commit/{sha}/statuses/build", said)
+        self._api.send("POST", f"commit/{sha}/statuses/build", said)
 
     # Writing
 
@@ -172,7 +175,7 @@ class Bitbucket:
         for path, content in sorted(files.items()):
             # A path under `files` without content is deleted; a leading slash keeps it from being taken for a field.
             form.append(("files", f"/{path}") if content is None else (f"/{path}", _text(path, content)))
-        answer = self._client.send(replace(self._request("src"), method="POST", form=tuple(form)))
+        answer = self._client.send(replace(self._api.request("src"), method="POST", form=tuple(form)))
         named = answer.headers.get("location", "").rstrip("/").rpartition("/")[2]
         return named if len(named) == 40 else self.head(branch) or ""
 
@@ -192,7 +195,7 @@ class Bitbucket:
 
     def _drop_branch(self, branch: str) -> bool:
         """Whether there was one."""
-        request = self._request(f"refs/branches/{quote(branch, safe='')}")
+        request = self._api.request(f"refs/branches/{quote(branch, safe='')}")
         try:
             self._client.send(replace(request, method="DELETE"))
         except Refused as error:
@@ -209,7 +212,7 @@ class Bitbucket:
 
     def _read_one(self, path: str, sha: str) -> dict[str, bytes]:
         try:
-            answer = self._client.send(self._request(f"src/{sha}/{quote(path)}"))
+            answer = self._client.send(self._api.request(f"src/{sha}/{quote(path)}"))
         except Refused as error:
             if error.status != 404:
                 raise
@@ -218,7 +221,7 @@ class Bitbucket:
 
     def _from_diff(self, paths: Iterable[str], sha: str) -> dict[str, bytes]:
         spec = f"diff/{sha}..{self._compared[sha]}"
-        asked = self._request(spec, topic="false", context=WHOLE, renames="false", binary="false")
+        asked = self._api.request(spec, topic="false", context=WHOLE, renames="false", binary="false")
         try:
             found = contents(self._client.send(asked).body)
         except (Refused, Transient):
@@ -230,7 +233,7 @@ class Bitbucket:
         if not name:
             return ""
         try:
-            return str(self._get(f"commit/{name}")["hash"])
+            return str(self._api.get(f"commit/{name}")["hash"])
         except Refused as error:
             if error.status != 404:
                 raise
@@ -238,24 +241,10 @@ class Bitbucket:
 
     # Requests
 
-    def _request(self, path: str, **params: str) -> Request:
-        place = f"repositories/{self._repository}" + (f"/{path}" if path else "")
-        request = self._client.request(place)
-        return replace(request, params=tuple(params.items()))
-
-    def _get(self, path: str, **params: str) -> Any:
-        return self._json(self._request(path, **params))
-
-    def _send(self, method: str, path: str, document: Mapping[str, Any]) -> Any:
-        return self._json(replace(self._request(path), method=method, json=document))
-
-    def _json(self, request: Request) -> Any:
-        return msgspec.json.decode(self._client.send(request).body)
-
     def _pages(self, path: str, **params: str) -> Iterator[Mapping[str, Any]]:
-        request: Request | None = self._request(path, **params)
+        request: Request | None = self._api.request(path, **params)
         while request is not None:
-            page = self._json(request)
+            page = self._api.json(request)
             yield from page["values"]
             request = replace(request, url=page["next"], params=()) if page.get("next") else None
 

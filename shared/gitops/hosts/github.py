@@ -13,13 +13,11 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-import msgspec
-
 from shared.common.errors import Refused, Superseded, Transient
+from shared.gitops.api import Api
 from shared.gitops.remark import keep
 from shared.gitops.repository import ChangeKind, FileChange, Files, Pull, Verdict, between
 from shared.rest.client import Client
-from shared.rest.links import parse_links
 from shared.rest.message import Pairs, Request
 
 HEADERS: Pairs = (("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28"))
@@ -41,25 +39,25 @@ class GitHub:
 
     def __init__(self, client: Client, repository: str) -> None:
         self._client = client
+        self._api = Api(client, f"repos/{repository}", HEADERS)
         self._repository = repository
         self._trees: dict[str, str] = {}
 
     def head(self, branch: str) -> str | None:
         try:
-            found = self._get(f"branches/{quote(branch, safe='')}")
+            found = self._api.get(f"branches/{quote(branch, safe='')}")
         except Refused as error:
             if error.status != 404:
                 raise
-            self._get(
-                ""
-            )  # Raises where not the branch is missing, but the repository or the right to see it.
+            # Raises where not the branch is missing, but the repository or the right to see it.
+            self._api.get("")
             return None
         # A branch that was renamed is redirected to.
         return self._seen(found["commit"]) if found["name"] == branch else None
 
     def changes(self, old: str, new: str) -> Sequence[FileChange] | None:
         try:
-            found = self._get(f"compare/{old}...{new}", per_page="100")
+            found = self._api.get(f"compare/{old}...{new}", per_page="100")
         except Refused as error:
             if error.status == 404:
                 return None
@@ -85,7 +83,7 @@ class GitHub:
     def commit(self, branch: str, files: Files, *, parent: str, message: str) -> str:
         sha = self._made(files, parent=parent, message=message)
         try:
-            self._send("PATCH", f"git/refs/heads/{quote(branch)}", {"sha": sha, "force": False})
+            self._api.send("PATCH", f"git/refs/heads/{quote(branch)}", {"sha": sha, "force": False})
         except Refused as error:
             if error.status != 422:
                 raise
@@ -106,7 +104,7 @@ class GitHub:
         self._point(branch, sha)
         asked = {"title": title, "body": body, "head": branch, "base": base}
         try:
-            return str(self._send("POST", "pulls", asked)["html_url"])
+            return str(self._api.send("POST", "pulls", asked)["html_url"])
         except Refused as error:
             if error.status != 422:
                 raise
@@ -114,21 +112,21 @@ class GitHub:
             if mine is None:
                 raise
         return str(
-            self._send("PATCH", f"pulls/{mine['number']}", {"title": title, "body": body, "base": base})[
+            self._api.send("PATCH", f"pulls/{mine['number']}", {"title": title, "body": body, "base": base})[
                 "html_url"
             ]
         )
 
     def withdraw(self, branch: str) -> None:
         try:
-            self._delete(f"git/refs/heads/{quote(branch)}")
+            self._api.delete(f"git/refs/heads/{quote(branch)}")
         except Refused as error:
             if error.status not in (404, 422):
                 raise
 
     def pull(self, number: int) -> Pull:
         try:
-            found = self._get(f"pulls/{number}")
+            found = self._api.get(f"pulls/{number}")
         except Refused as error:
             if error.status == 404:
                 raise KeyError(number) from None
@@ -149,7 +147,7 @@ class GitHub:
 
     def merge_base(self, one: str, other: str) -> str | None:
         try:
-            found = self._get(f"compare/{one}...{other}", per_page="1")
+            found = self._api.get(f"compare/{one}...{other}", per_page="1")
         except Refused as error:
             if error.status == 404:
                 return None
@@ -158,26 +156,26 @@ class GitHub:
 
     def comment(self, number: int, marker: str, bodies: Sequence[str]) -> None:
         sign, path = f"<!-- {marker} -->\n", f"issues/{number}/comments"
-        found = [(str(one["id"]), str(one.get("body") or "")) for one in self._pages(path)]
+        found = [(str(one["id"]), str(one.get("body") or "")) for one in self._api.linked(path)]
         keep(
             [(name, text) for name, text in found if text.startswith(sign)],
             [sign + text for text in bodies],
-            post=lambda text: self._send("POST", path, {"body": text}),
-            edit=lambda name, text: self._send("PATCH", f"issues/comments/{name}", {"body": text}),
-            delete=lambda name: self._delete(f"issues/comments/{name}"),
+            post=lambda text: self._api.send("POST", path, {"body": text}),
+            edit=lambda name, text: self._api.send("PATCH", f"issues/comments/{name}", {"body": text}),
+            delete=lambda name: self._api.delete(f"issues/comments/{name}"),
         )
 
     def status(self, sha: str, verdict: Verdict, *, context: str, description: str, url: str = "") -> None:
         said = {"state": verdict.value, "context": context, "description": description[:LONGEST_STATUS]}
-        self._send("POST", f"statuses/{sha}", {**said, "target_url": url} if url else said)
+        self._api.send("POST", f"statuses/{sha}", {**said, "target_url": url} if url else said)
 
     # One commit of many files
 
     def _made(self, files: Files, *, parent: str, message: str) -> str:
         """A commit that no branch has yet."""
         entries = [self._entry(path, content) for path, content in sorted(files.items())]
-        tree = self._send("POST", "git/trees", {"base_tree": self._tree(parent), "tree": entries})["sha"]
-        made = self._send("POST", "git/commits", {"message": message, "tree": tree, "parents": [parent]})
+        tree = self._api.send("POST", "git/trees", {"base_tree": self._tree(parent), "tree": entries})["sha"]
+        made = self._api.send("POST", "git/commits", {"message": message, "tree": tree, "parents": [parent]})
         return self._seen(made)
 
     def _entry(self, path: str, content: bytes | None) -> dict[str, Any]:
@@ -188,19 +186,19 @@ class GitHub:
             return {**blob, "content": content.decode()}
         except UnicodeDecodeError:
             said = {"content": b64encode(content).decode(), "encoding": "base64"}
-            return {**blob, "sha": self._send("POST", "git/blobs", said)["sha"]}
+            return {**blob, "sha": self._api.send("POST", "git/blobs", said)["sha"]}
 
     def _point(self, branch: str, sha: str) -> None:
         try:
-            self._send("PATCH", f"git/refs/heads/{quote(branch)}", {"sha": sha, "force": True})
+            self._api.send("PATCH", f"git/refs/heads/{quote(branch)}", {"sha": sha, "force": True})
         except Refused as error:
             if error.status not in (404, 422):
                 raise
-            self._send("POST", "git/refs", {"ref": f"refs/heads/{branch}", "sha": sha})
+            self._api.send("POST", "git/refs", {"ref": f"refs/heads/{branch}", "sha": sha})
 
     def _open_pull(self, branch: str) -> Mapping[str, Any] | None:
         owner = self._repository.partition("/")[0]
-        found = self._get("pulls", head=f"{owner}:{branch}", state="open")
+        found = self._api.get("pulls", head=f"{owner}:{branch}", state="open")
         # The owner may have a fork, too.
         return next((one for one in found if not _is_fork(one)), None)
 
@@ -215,23 +213,23 @@ class GitHub:
 
     def _tree(self, sha: str) -> str:
         if sha not in self._trees:
-            self._seen(self._get(f"git/commits/{sha}"))
+            self._seen(self._api.get(f"git/commits/{sha}"))
         return self._trees[sha]
 
     def _walk(self, tree: str, under: str) -> Iterator[tuple[str, str]]:
         """All files of a tree; one that is too large to be told at once is read folder by folder."""
-        found = self._get(f"git/trees/{tree}", recursive="1")
+        found = self._api.get(f"git/trees/{tree}", recursive="1")
         if not found.get("truncated"):
             yield from ((under + one["path"], one["sha"]) for one in found["tree"] if one["type"] == "blob")
             return
-        for one in self._get(f"git/trees/{tree}")["tree"]:
+        for one in self._api.get(f"git/trees/{tree}")["tree"]:
             if one["type"] == "blob":
                 yield under + one["path"], one["sha"]
             elif one["type"] == "tree":
                 yield from self._walk(one["sha"], f"{under}{one['path']}/")
 
     def _read_one(self, path: str, sha: str) -> dict[str, bytes]:
-        request = replace(self._request(f"contents/{quote(path)}", ref=sha), headers=RAW)
+        request = replace(self._api.request(f"contents/{quote(path)}", ref=sha), headers=RAW)
         try:
             answer = self._client.send(request)
         except Refused as error:
@@ -254,7 +252,7 @@ class GitHub:
         query = f"query($owner: String!, $name: String!, {given}) {{ {place} {{ {fields} }} }}"
         variables = {f"p{number}": f"{sha}:{path}" for number, path in enumerate(paths)}
         asked = {"query": query, "variables": {"owner": owner, "name": name, **variables}}
-        answer = self._json(Request(self._graphql(), "POST", headers=HEADERS, json=asked))
+        answer = self._api.json(Request(self._graphql(), "POST", headers=HEADERS, json=asked))
         blobs = ((answer.get("data") or {}).get("repository")) or {}
         if answer.get("errors") or not blobs:
             errors = answer.get("errors") or ()
@@ -277,34 +275,6 @@ class GitHub:
         """`/graphql` beside the REST API; on a server of one's own `/api/graphql` beside `/api/v3`."""
         parts = urlsplit(self._client.base_url)
         return urlunsplit(parts._replace(path=parts.path.removesuffix("/v3") + "/graphql"))
-
-    # Requests
-
-    def _request(self, path: str, **params: str) -> Request:
-        place = f"repos/{self._repository}/{path}".rstrip("/")
-        request = self._client.request(place, headers=HEADERS)
-        return replace(request, params=tuple(params.items()))
-
-    def _get(self, path: str, **params: str) -> Any:
-        return self._json(self._request(path, **params))
-
-    def _send(self, method: str, path: str, document: Mapping[str, Any]) -> Any:
-        return self._json(replace(self._request(path), method=method, json=document))
-
-    def _delete(self, path: str) -> None:
-        self._client.send(replace(self._request(path), method="DELETE"))
-
-    def _json(self, request: Request) -> Any:
-        return msgspec.json.decode(self._client.send(request).body)
-
-    def _pages(self, path: str) -> Iterator[Mapping[str, Any]]:
-        request: Request | None = self._request(path, per_page="100")
-        while request is not None:
-            answer = self._client.send(request)
-            yield from msgspec.json.decode(answer.body)
-            links = parse_links(answer.headers.get("link", ""))
-            target = next((link.target for link in links if "next" in link.rels), None)
-            request = replace(request, url=target, params=()) if target else None
 
 
 def _is_fork(pull: Mapping[str, Any]) -> bool:

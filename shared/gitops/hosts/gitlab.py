@@ -12,13 +12,11 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
-
 from shared.common.errors import Refused, Superseded, Transient
+from shared.gitops.api import Api
 from shared.gitops.remark import keep
 from shared.gitops.repository import ChangeKind, FileChange, Files, Pull, Verdict, between
 from shared.rest.client import Client
-from shared.rest.links import parse_links
 from shared.rest.message import Request
 
 COMPARED = 1000
@@ -40,21 +38,24 @@ class GitLab:
 
     def __init__(self, client: Client, repository: str) -> None:
         self._client = client
+        self._api = Api(client, f"projects/{quote(repository, safe='')}")
         self._repository = repository
 
     def head(self, branch: str) -> str | None:
         try:
-            return str(self._get(f"repository/branches/{quote(branch, safe='')}")["commit"]["id"])
+            return str(self._api.get(f"repository/branches/{quote(branch, safe='')}")["commit"]["id"])
         except Refused as error:
             if error.status != 404:
                 raise
-            self._get("")  # Raises where not the branch is missing, but the project or the right to see it.
+            self._api.get(
+                ""
+            )  # Raises where not the branch is missing, but the project or the right to see it.
             return None
 
     def changes(self, old: str, new: str) -> Sequence[FileChange] | None:
         try:
             # `straight`: the two commits themselves and not the merge base.
-            found = self._get("repository/compare", **{"from": old, "to": new, "straight": "true"})
+            found = self._api.get("repository/compare", **{"from": old, "to": new, "straight": "true"})
         except Refused as error:
             if error.status == 404:
                 return None
@@ -67,7 +68,7 @@ class GitLab:
     def files(self, sha: str) -> Mapping[str, str]:
         path = "repository/tree"
         asked = {"ref": sha, "recursive": "true", "pagination": "keyset"}
-        return {one["path"]: one["id"] for one in self._pages(path, **asked) if one["type"] == "blob"}
+        return {one["path"]: one["id"] for one in self._api.linked(path, **asked) if one["type"] == "blob"}
 
     def read(self, paths: Iterable[str], sha: str) -> Mapping[str, bytes]:
         wanted = list(dict.fromkeys(paths))
@@ -82,7 +83,7 @@ class GitLab:
             raise self._moved(branch)
         asked = {"branch": branch, "commit_message": message, "actions": self._actions(files, parent)}
         try:
-            made = self._send("POST", "repository/commits", asked)
+            made = self._api.send("POST", "repository/commits", asked)
         except Refused as error:
             if error.status == 400 and self.head(branch) != parent:
                 raise self._moved(branch) from error
@@ -100,31 +101,31 @@ class GitLab:
             "commit_message": title,
             "actions": self._actions(files, parent),
         }
-        self._send("POST", "repository/commits", asked)
+        self._api.send("POST", "repository/commits", asked)
         said = {"title": title, "description": body, "target_branch": base, "remove_source_branch": True}
         try:
-            return str(self._send("POST", "merge_requests", {**said, "source_branch": branch})["web_url"])
+            return str(self._api.send("POST", "merge_requests", {**said, "source_branch": branch})["web_url"])
         except Refused as error:
             if error.status != 409:
                 raise
             mine = self._open_pull(branch)
             if mine is None:
                 raise
-        return str(self._send("PUT", f"merge_requests/{mine['iid']}", said)["web_url"])
+        return str(self._api.send("PUT", f"merge_requests/{mine['iid']}", said)["web_url"])
 
     def withdraw(self, branch: str) -> None:
         try:
-            self._delete(f"repository/branches/{quote(branch, safe='')}")
+            self._api.delete(f"repository/branches/{quote(branch, safe='')}")
         except Refused as error:
             if error.status != 404:
                 raise
             return
         if mine := self._open_pull(branch):
-            self._send("PUT", f"merge_requests/{mine['iid']}", {"state_event": "close"})
+            self._api.send("PUT", f"merge_requests/{mine['iid']}", {"state_event": "close"})
 
     def pull(self, number: int) -> Pull:
         try:
-            found = self._get(f"merge_requests/{number}")
+            found = self._api.get(f"merge_requests/{number}")
         except Refused as error:
             if error.status == 404:
                 raise KeyError(number) from None
@@ -143,9 +144,11 @@ class GitLab:
         )
 
     def merge_base(self, one: str, other: str) -> str | None:
-        request = replace(self._request("repository/merge_base"), params=(("refs[]", one), ("refs[]", other)))
+        request = replace(
+            self._api.request("repository/merge_base"), params=(("refs[]", one), ("refs[]", other))
+        )
         try:
-            found = self._json(request)
+            found = self._api.json(request)
         except Refused as error:
             # A commit that is not there is a bad request.
             if error.status in (400, 404):
@@ -155,20 +158,20 @@ class GitLab:
 
     def comment(self, number: int, marker: str, bodies: Sequence[str]) -> None:
         sign, path = f"<!-- {marker} -->\n", f"merge_requests/{number}/notes"
-        notes = self._pages(path, sort="asc", order_by="created_at")
+        notes = self._api.linked(path, sort="asc", order_by="created_at")
         found = [(str(one["id"]), str(one.get("body") or "")) for one in notes]
         keep(
             [(name, text) for name, text in found if text.startswith(sign)],
             [sign + text for text in bodies],
-            post=lambda text: self._send("POST", path, {"body": text}),
-            edit=lambda name, text: self._send("PUT", f"{path}/{name}", {"body": text}),
-            delete=lambda name: self._delete(f"{path}/{name}"),
+            post=lambda text: self._api.send("POST", path, {"body": text}),
+            edit=lambda name, text: self._api.send("PUT", f"{path}/{name}", {"body": text}),
+            delete=lambda name: self._api.delete(f"{path}/{name}"),
         )
 
     def status(self, sha: str, verdict: Verdict, *, context: str, description: str, url: str = "") -> None:
         said = {"state": _STATES[verdict], "name": context, "description": description[:255]}
         try:
-            self._send("POST", f"statuses/{sha}", {**said, "target_url": url} if url else said)
+            self._api.send("POST", f"statuses/{sha}", {**said, "target_url": url} if url else said)
         except Refused as error:
             # A status that is what it was is refused: "Cannot transition status via :run from :running". And a commit
             # that is on no branch of this project, as those of a fork, can have none.
@@ -197,7 +200,7 @@ class GitLab:
         return found
 
     def _open_pull(self, branch: str) -> Mapping[str, Any] | None:
-        found = self._pages("merge_requests", source_branch=branch, state="opened")
+        found = self._api.linked("merge_requests", source_branch=branch, state="opened")
         # A branch of a fork may be called as ours is.
         return next((one for one in found if one["source_project_id"] == one["target_project_id"]), None)
 
@@ -208,7 +211,7 @@ class GitLab:
 
     def _read_one(self, path: str, sha: str) -> dict[str, bytes]:
         try:
-            asked = self._request(f"repository/files/{quote(path, safe='')}/raw", ref=sha)
+            asked = self._api.request(f"repository/files/{quote(path, safe='')}/raw", ref=sha)
             return {path: self._client.send(asked).body}
         except Refused as error:
             if error.status == 404:
@@ -233,7 +236,7 @@ class GitLab:
         )
         variables = {"project": self._repository, "sha": sha, "paths": list(paths)}
         url = self._client.base_url.removesuffix("/v4") + "/graphql"
-        answer = self._json(Request(url, "POST", json={"query": query, "variables": variables}))
+        answer = self._api.json(Request(url, "POST", json={"query": query, "variables": variables}))
         if errors := answer.get("errors"):
             said = "; ".join(str(one.get("message")) for one in errors)
             raise Transient(f"GitLab did not read the files: {said}", repository=self._repository)
@@ -241,33 +244,6 @@ class GitLab:
             raise Refused("GitLab shows no such project", status=404, repository=self._repository)
         nodes: list[dict[str, Any]] = project["repository"]["blobs"]["nodes"]
         return nodes
-
-    # Requests
-
-    def _request(self, path: str, **params: str) -> Request:
-        request = self._client.request(f"projects/{quote(self._repository, safe='')}/{path}".rstrip("/"))
-        return replace(request, params=tuple(params.items()))
-
-    def _get(self, path: str, **params: str) -> Any:
-        return self._json(self._request(path, **params))
-
-    def _send(self, method: str, path: str, document: Mapping[str, Any]) -> Any:
-        return self._json(replace(self._request(path), method=method, json=document))
-
-    def _delete(self, path: str) -> None:
-        self._client.send(replace(self._request(path), method="DELETE"))
-
-    def _json(self, request: Request) -> Any:
-        return msgspec.json.decode(self._client.send(request).body)
-
-    def _pages(self, path: str, **params: str) -> Iterator[Mapping[str, Any]]:
-        request: Request | None = self._request(path, **params, per_page="100")
-        while request is not None:
-            answer = self._client.send(request)
-            yield from msgspec.json.decode(answer.body)
-            links = parse_links(answer.headers.get("link", ""))
-            target = next((link.target for link in links if "next" in link.rels), None)
-            request = replace(request, url=target, params=()) if target else None
 
 
 def _content(content: bytes) -> dict[str, str]:
