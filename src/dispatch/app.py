@@ -187,11 +187,13 @@ def open_station(place: Workplace) -> Station:
         ) from None
 
     def send(body: str, trigger: str, identity: str) -> None:
-        del identity  # the queue is a plain one; the table knows what comes twice
         client("sqs").send_message(
             QueueUrl=settings.dispatch_queue_url or "",
             MessageBody=body,
-            MessageAttributes={"trigger": {"DataType": "String", "StringValue": trigger}},
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in (("trigger", trigger), ("identity", identity))
+            },
         )
 
     document = kinds().parse(read_configuration(text, file=str(file)))

@@ -27,10 +27,15 @@ class Arrived:
 
 
 def of_message(record: Mapping[str, Any], document: Configuration) -> Iterator[Arrived]:
-    """The events of one message of SQS. `trigger`: an attribute of that name, or the input of that queue."""
-    identity, body = str(record.get("messageId", "")), str(record.get("body", ""))
+    """The events of one message of SQS.
+
+    `trigger` is the attribute of that name, or the input of that queue; what tells its events from others is the
+    attribute `identity`, which a delivery that came twice has in both messages, or the message's own.
+    """
     attributes = record.get("messageAttributes") or {}
-    named = (attributes.get("trigger") or {}).get("stringValue")
+    said = {name: (attributes.get(name) or {}).get("stringValue") for name in ("trigger", "identity")}
+    named, body = said["trigger"], str(record.get("body", ""))
+    identity = f"{named}:{said['identity']}" if said["identity"] else str(record.get("messageId", ""))
     queue = str(record.get("eventSourceARN", "")).rpartition(":")[2]
     trigger = named or _input_of(document, queue)
     try:

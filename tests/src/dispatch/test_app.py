@@ -46,6 +46,7 @@ class Plant:
         self.broken: set[str] = set()
         self.known: set[str] = set()
         self.sent: list[tuple[Any, str]] = []
+        self.identities: list[str] = []
 
     def once(self, key: str, act: Callable[[], None]) -> bool:
         if key in self.known:
@@ -55,8 +56,8 @@ class Plant:
         return True
 
     def send(self, body: str, trigger: str, identity: str) -> None:
-        del identity
         self.sent.append((json.loads(body), trigger))
+        self.identities.append(identity)
 
     def process(self, name: str) -> Any:
         plant = self
@@ -174,3 +175,21 @@ def test_a_message_of_a_webhook_knows_its_input(handle: Any, plant: Plant) -> No
     handle(event)
 
     assert "hooks" == plant.done[0][1].trigger
+
+
+def test_a_webhook_that_is_delivered_twice_is_one_event(handle: Any, plant: Plant) -> None:
+    body = json.dumps({"location": "a", "operation": "create", "id": "1"}).encode()
+    for _ in range(2):
+        again = request(body)
+        again["headers"]["X-GitHub-Delivery"] = "d-1"
+        handle(again)
+
+    told = messages(*(event for event, _ in plant.sent))
+    for record, identity in zip(told["Records"], plant.identities, strict=True):
+        record["messageAttributes"] = {
+            "trigger": {"stringValue": "hooks", "dataType": "String"},
+            "identity": {"stringValue": identity, "dataType": "String"},
+        }
+
+    assert {"batchItemFailures": []} == handle(told)
+    assert ["first", "second"] == names(plant)
