@@ -63,9 +63,10 @@ def _message(bench: Bench, record: Mapping[str, Any], telemetry: Telemetry, *, r
 
 def _news(record: Mapping[str, Any]) -> News:
     try:
-        return news_of(json.loads(record.get("body") or ""))
+        document = json.loads(record.get("body") or "")
     except ValueError as error:
         raise Misconfigured(f"the message is no news of a git host: {error}") from None
+    return news_of(document)
 
 
 def _work(bench: Bench, news: News, telemetry: Telemetry) -> None:
