@@ -139,6 +139,13 @@ def _inner(
         raise Misconfigured(
             f"pipelines call each other more than {_DEEPEST} levels deep", step=task.step.name
         )
+    if not work.wait:
+        raise Misconfigured(
+            "a run on this machine leaves no pipeline behind that goes on by itself",
+            hint="leave `wait: false` out, or compile the pipeline for an engine",
+            step=task.step.name,
+            at=task.step.place,
+        )
     inner = replace(
         order,
         file=definition_named(work.pipeline, order.file.parent),

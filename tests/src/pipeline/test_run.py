@@ -179,6 +179,22 @@ def test_a_pipeline_inside_a_pipeline_gets_its_parameters_and_fails_its_step(
     assert "is running already" in endless.output
 
 
+def test_a_pipeline_that_nobody_waits_for_is_refused_here(call: Callable[..., Result]) -> None:
+    write(
+        "defs/inner.yaml",
+        "pipeline:\n  name: inner\n  steps:\n    - {name: a, type: check, query: 'select 1 where 1 = 2'}",
+    )
+    outer = write(
+        "defs/outer.yaml",
+        "pipeline:\n  name: outer\n  steps:\n    - {name: p, type: pipeline, pipeline: inner, wait: false}",
+    )
+
+    done = call(outer)
+
+    assert 0 != done.exit_code
+    assert "leaves no pipeline behind" in done.output
+
+
 def test_a_level_file_runs_against_executor_functions(call: Callable[..., Result]) -> None:
     steps = [
         {
