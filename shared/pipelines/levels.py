@@ -22,8 +22,9 @@ from shared.pipelines.step import Edge, Place, Step, Work
 from shared.pipelines.values import ListOf, Literal, MapOf, Reference, Root, Value
 from shared.pipelines.work import Branch, Job, JobService, SubPipeline
 
-SameNames = OneOf["refuse", "qualify"]
-"""What becomes of a JOB_NAME that is used twice: an error, or names with the JOB_ID behind them."""
+SameNames = OneOf["levels", "refuse", "qualify"]
+"""What becomes of a JOB_NAME that is used twice. qualify: the JOB_ID goes behind it; refuse: it is an error; levels:
+the one in different levels, the other within a level (decision 7 says why)."""
 
 RUN_PARAMETERS = ("start_date", "end_date", "workflow_properties")
 """What the execution argument of such a pipeline holds (FORMATS: `query_variables` and `workflow_properties`)."""
@@ -117,9 +118,10 @@ class _Levels:
         counts = Counter(s.JOB_NAME for one in self.written for t in one.THREADS for s in t.STEPS)
         for place in self.walk(counts):
             self.once(seen, "JOB_ID", place.spec.JOB_ID, place.path())
-            if self.same_names == "refuse":
-                self.once(seen, "JOB_NAME", place.spec.JOB_NAME, place.path())
-            elif ("", place.name) in seen:
+            if self.same_names != "qualify":
+                scope = "" if self.same_names == "refuse" else f" of level {place.level}"
+                self.once(seen, f"JOB_NAME{scope}", place.spec.JOB_NAME, place.path())
+            if self.same_names != "refuse" and ("", place.name) in seen:
                 self.complain(place.path("JOB_NAME"), f'"{place.name}" is the name of another step too')
             seen["", place.name] = self.position(*place.path())
             self.at.append(place)
@@ -138,7 +140,10 @@ class _Levels:
         word = key.partition(" ")[0]
         at = self.position(*path, word)
         if (key, value) in seen:
-            hint = "; each step has a name of its own (see --same-names)" if word == "JOB_NAME" else ""
+            hint = ""
+            if word == "JOB_NAME":
+                hint = "; each step has a name of its own"
+                hint += f"{'' if key == word else ' in its level'} (see --same-names)"
             self.problems.add(
                 at, f'{word} "{value}" is here twice; the first is in line {seen[key, value][0]}{hint}'
             )

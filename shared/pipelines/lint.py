@@ -32,7 +32,26 @@ class Finding:
 
 def lint(plan: Plan) -> list[Finding]:
     """All findings in a plan, in the order of the file."""
-    return sorted({*_schedule(plan), *_unused(plan), *(f for step in plan.all_steps() for f in _step(step))})
+    steps = (f for step in plan.all_steps() for f in _step(step))
+    return sorted({*_schedule(plan), *_unused(plan), *same_names(plan), *steps})
+
+
+def same_names(plan: Plan) -> list[Finding]:
+    """The steps of a LEVEL file whose JOB_NAME another one has too, each with the name that it got instead."""
+    known: dict[str, list[Step]] = {}
+    for step in plan.steps if plan.form is Form.LEVELS else ():
+        written = getattr(step.work, "job_name", "") or step.name.removesuffix(f"_{step.job_id}")
+        known.setdefault(written, []).append(step)
+    return [
+        Finding(
+            step.place,
+            "same-name",
+            f'JOB_NAME "{written}" is that of {len(steps)} steps; this one is called "{step.name}"',
+        )
+        for written, steps in known.items()
+        if len(steps) > 1
+        for step in steps
+    ]
 
 
 def _schedule(plan: Plan) -> Iterator[Finding]:

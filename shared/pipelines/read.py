@@ -22,7 +22,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def read_definition(
-    text: str | bytes, *, file: str, read_file: ReadFile | None = None, same_names: SameNames = "refuse"
+    text: str | bytes, *, file: str, read_file: ReadFile | None = None, same_names: SameNames = "levels"
 ) -> Plan:
     """The plan of the definition in `text`.
 
@@ -37,7 +37,7 @@ def read_definition(
     return _from_yaml(document, read_file or no_files)
 
 
-def read_plan(path: Path, *, name: str = "", same_names: SameNames = "refuse") -> Plan:
+def read_plan(path: Path, *, name: str = "", same_names: SameNames = "levels") -> Plan:
     """The plan of the definition in a file, which may name files beside and below it. Raises `Misconfigured`."""
     try:
         text = path.read_bytes()

@@ -12,10 +12,11 @@ import click
 from shared.common.errors import Misconfigured, SluiceError
 from src.cli.app import json_option, verb
 from src.cli.outcome import Exit
-from src.cli.pipeline import FILES, plan_of, same_names_option
+from src.cli.pipeline import FILES, plan_of, same_names_option, warn_of_same_names
 
 if TYPE_CHECKING:
-    from shared.pipelines.targets.target import Options, Target
+    from shared.pipelines.levels import SameNames
+    from shared.pipelines.targets.target import Options
     from src.cli.screen import Screen
 
 NAMES = ("airflow", "stepfunctions", "workflows", "dagfactory", "mermaid")
@@ -53,7 +54,7 @@ def generate(
     /,
     target: str,
     definition: tuple[Path, ...],
-    same_names: str,
+    same_names: SameNames,
     check: bool,
     output: Path,
     **said: Any,
@@ -72,7 +73,9 @@ def generate(
     code = Exit.DONE
     for path in definition:
         try:
-            artifacts = _compiled(found, path, same_names, options)
+            plan = plan_of(path, same_names)
+            warn_of_same_names(screen, plan)
+            artifacts = found.compile(plan, options)
             for name in artifacts:
                 if owners.setdefault(name, path) != path:
                     raise Misconfigured(
@@ -109,10 +112,6 @@ def options_of(
     if layout is not None and layout > LAYOUT:
         raise Misconfigured(f"layout {layout} is not known", hint=f"known: 1 to {LAYOUT}")
     return Options(platform, int(engine_version), layout or LAYOUT, local, app)
-
-
-def _compiled(target: Target, path: Path, same_names: str, options: Options) -> Mapping[str, bytes]:
-    return target.compile(plan_of(path, same_names), options)
 
 
 def _write(screen: Screen, folder: Path, artifacts: Mapping[str, bytes]) -> list[str]:

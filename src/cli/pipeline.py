@@ -15,6 +15,7 @@ from src.cli.screen import Screen
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from shared.pipelines.levels import SameNames
     from shared.pipelines.plan import Plan
 
 FILES = click.Path(path_type=Path, dir_okay=False)
@@ -24,18 +25,27 @@ def same_names_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """`--same-names`: what becomes of a JOB_NAME that a LEVEL file uses twice."""
     return click.option(
         "--same-names",
-        type=click.Choice(["refuse", "qualify"]),
-        default="refuse",
+        type=click.Choice(["levels", "refuse", "qualify"]),
+        default="levels",
         show_default=True,
-        help="A JOB_NAME that is used twice: an error, or told apart by the JOB_ID behind it.",
+        help="A JOB_NAME that is used twice: with levels it gets the JOB_ID behind it where the levels differ, and is "
+        "an error within one; with refuse it is an error anywhere, with qualify nowhere.",
     )(function)
 
 
-def plan_of(path: Path, same_names: str) -> Plan:
+def plan_of(path: Path, same_names: SameNames) -> Plan:
     """The plan of a definition. Raises `Misconfigured` with all that is wrong."""
     from shared.pipelines.read import read_plan
 
-    return read_plan(path, same_names="qualify" if same_names == "qualify" else "refuse")
+    return read_plan(path, same_names=same_names)
+
+
+def warn_of_same_names(screen: Screen, plan: Plan) -> None:
+    """Say which steps are called otherwise than their JOB_NAME, because another one has it too."""
+    from shared.pipelines.lint import same_names
+
+    for finding in same_names(plan):
+        screen.warn(str(finding))
 
 
 @verb(
@@ -49,7 +59,7 @@ def plan_of(path: Path, same_names: str) -> Plan:
 @click.option("--strict", is_flag=True, help="What is perhaps not meant counts as a fault.")
 @json_option
 @click.pass_context
-def lint(context: click.Context, definition: tuple[Path, ...], same_names: str, strict: bool) -> None:
+def lint(context: click.Context, definition: tuple[Path, ...], same_names: SameNames, strict: bool) -> None:
     """Check pipeline definitions: every fault of every file with its line, and what is perhaps not meant."""
     from shared.pipelines.lint import lint as look_at
 
@@ -89,7 +99,7 @@ def lint(context: click.Context, definition: tuple[Path, ...], same_names: str, 
 @click.option("-o", "--output", type=FILES, help="Write to this file and not to the screen.")
 @same_names_option
 @click.pass_obj
-def graph(screen: Screen, definition: Path, form: str, output: Path | None, same_names: str) -> None:
+def graph(screen: Screen, definition: Path, form: str, output: Path | None, same_names: SameNames) -> None:
     """Draw a pipeline: what it does, and what waits for what."""
     from shared.pipelines.draw import as_mermaid, as_svg, as_text_lines
 

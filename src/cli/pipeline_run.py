@@ -25,6 +25,7 @@ from src.workplace import Workplace
 
 if TYPE_CHECKING:
     from shared.common.types import JSON
+    from shared.pipelines.levels import SameNames
 
 
 def run_here(
@@ -40,7 +41,7 @@ def run_here(
     functions: str | None,
     parameters: Path | None,
     notify: bool,
-    same_names: str,
+    same_names: SameNames,
 ) -> int:
     """Run a definition and say how it went; the exit code. Raises `Misconfigured` before anything begins."""
     place = Workplace.open()

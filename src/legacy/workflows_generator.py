@@ -1,8 +1,9 @@
 """`python3 workflows_generator.py DEFINITION PARAMETERS OUTPUT True|False`, as pipelines of CI call it.
 
 The fourth says whether this runs in CI/CD: with True the parameters file lies beside this program, with False in the
-working directory. OUTPUT is the workflow; for a definition of the engine composer it is the DAG of Airflow. Exit codes:
-0 written, 1 refused (the reasons are on stderr, nothing is written), 2 a wrong command line.
+working directory. OUTPUT is the workflow; for a definition of the engine composer it is the DAG of Airflow. A JOB_NAME
+that comes back in a later level is told apart by its JOB_ID, and stderr says so. Exit codes: 0 written, 1 refused (the
+reasons are on stderr, nothing is written), 2 a wrong command line.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def compiled(definition: Path, parameters: Path) -> bytes:
-    """The artifact of a definition. Raises `Misconfigured`."""
+    """The artifact of a definition; of names that are there twice it warns on stderr. Raises `Misconfigured`."""
     from shared.common.errors import Misconfigured
+    from shared.pipelines.lint import same_names
     from shared.pipelines.plan import Engine
     from shared.pipelines.platform import read_platform
     from shared.pipelines.read import read_plan
@@ -51,6 +53,8 @@ def compiled(definition: Path, parameters: Path) -> bytes:
     except OSError as error:
         raise Misconfigured(f"{parameters} cannot be read: {error.strerror}") from None
     plan = read_plan(definition)
+    for finding in same_names(plan):
+        sys.stderr.write(f"warning: {finding}\n")
     name, end = ("airflow", ".py") if plan.engine is Engine.COMPOSER else ("workflows", ".workflows.json")
     artifacts = target(name).compile(plan, Options(platform))
     (content,) = [content for path, content in artifacts.items() if path.endswith(end)]

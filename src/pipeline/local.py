@@ -18,6 +18,7 @@ from shared.common.clock import random_token
 from shared.common.errors import Misconfigured, Refused, Transient, unknown
 from shared.common.instants import format_instant
 from shared.common.types import JSON
+from shared.pipelines.levels import SameNames
 from shared.pipelines.plan import Plan
 from shared.pipelines.read import read_plan
 from shared.pipelines.runner.course import Course
@@ -50,7 +51,7 @@ class Order:
     at: datetime | None = None
     most: int = 8
     state: Path | None = None
-    same_names: str = "refuse"
+    same_names: SameNames = "levels"
     depth: int = 0
 
 
@@ -78,7 +79,7 @@ def run(
     """Run a definition to its end. Raises `Misconfigured` before anything begins; failures of steps are in the
     outcome.
     """
-    plan = read_plan(order.file, same_names="qualify" if order.same_names == "qualify" else "refuse")
+    plan = read_plan(order.file, same_names=order.same_names)
     state = order.state or STATES / f"{plan.name}.json"
     with _locked(state, plan):
         before = _remembered(state, order)

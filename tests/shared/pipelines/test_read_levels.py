@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from shared.common.errors import Misconfigured
 from shared.pipelines.conditions import is_yes
+from shared.pipelines.lint import lint
 from shared.pipelines.plan import Engine, Plan
 from shared.pipelines.platform import Platform, read_platform, read_scheduling
 from shared.pipelines.read import read_definition, read_plan
@@ -44,18 +45,16 @@ def edges(plan: Plan) -> dict[str, list[tuple[str, bool | None]]]:
 
 def test_the_samples_are_read(samples: Path) -> None:
     files = sorted((samples / "aef").glob("definitions-*/*.json"))
-    read_as_they_are, with_same_names, refusals = [], [], list[str]()
+    plans, refusals = [read_plan(path) for path in files], list[str]()
     for path in files:
         try:
-            read_as_they_are.append(read_plan(path))
+            read_plan(path, same_names="refuse")
         except Misconfigured as error:
             refusals += str(error).splitlines()
-            with_same_names.append(read_plan(path, same_names="qualify"))
 
     assert all("JOB_NAME" in line and "is here twice" in line for line in refusals), refusals
-    assert len(files) == len(read_as_they_are) + len(with_same_names)
-    assert read_as_they_are
-    assert all(len({step.name for step in plan.steps}) == len(plan.steps) for plan in with_same_names)
+    assert refusals
+    assert all(len({step.name for step in plan.steps}) == len(plan.steps) for plan in plans)
 
 
 @pytest.mark.parametrize("shape", list(itertools.product(range(1, 4), repeat=3)), ids=str)
@@ -236,12 +235,27 @@ def test_composer_executors_name_their_service() -> None:
     assert Job(JobService.DATAFORM, "a", None, "dataform-tag-executor", job_name="a") == plan.steps[0].work
 
 
-def test_same_names_can_be_told_apart_by_their_ids() -> None:
-    plan = read([[job("J1", "a"), job("J2", "b")]], [[job("J3", "a")]], same_names="qualify")
+def test_a_name_that_comes_back_in_a_later_level_is_told_apart_by_its_id() -> None:
+    written = [[job("J1", "a"), job("J2", "b")]], [[job("J3", "a")]]
+    plan = read(*written)
 
     assert [("a_J1", "a"), ("b", "b"), ("a_J3", "a")] == [
         (s.name, getattr(s.work, "job_name", "")) for s in plan.steps
     ]
+    assert [("same-name", 'this one is called "a_J1"'), ("same-name", 'this one is called "a_J3"')] == [
+        (finding.rule, finding.text.partition("; ")[2]) for finding in lint(plan)
+    ]
+    with pytest.raises(Misconfigured, match='JOB_NAME "a" is here twice'):
+        read(*written, same_names="refuse")
+
+
+def test_same_names_within_a_level_are_told_apart_where_that_is_asked_for() -> None:
+    written = [[job("J1", "a"), job("J2", "a")], [job("J3", "a")]]
+    plan = read(written, same_names="qualify")
+
+    assert ["a_J1", "a_J2", "a_J3"] == [step.name for step in plan.steps]
+    with pytest.raises(Misconfigured, match="each step has a name of its own in its level"):
+        read(written)
 
 
 @pytest.mark.parametrize(

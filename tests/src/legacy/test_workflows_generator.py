@@ -68,6 +68,36 @@ def test_a_wrong_definition_writes_nothing(folder: Path, capsys: pytest.CaptureF
     assert not (folder / "out.json").exists()
 
 
+def test_a_name_that_comes_back_in_a_later_level_is_compiled_with_a_warning(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "demo.json").write_text(levels([[job("J1", "a"), job("J2", "b")]], [[job("J3", "a")]]))
+
+    assert 0 == main(["demo.json", "parameters.json", "out.json", "False"])
+    warnings = capsys.readouterr().err.splitlines()
+    text = (folder / "out.json").read_text()
+
+    assert [
+        'warning: demo.json:10:7 JOB_NAME "a" is that of 2 steps; this one is called "a_J1" [same-name]',
+        'warning: demo.json:38:7 JOB_NAME "a" is that of 2 steps; this one is called "a_J3" [same-name]',
+    ] == warnings
+    assert (2, 0) == (text.count('"job_name": "a"'), text.count('"job_name": "a_'))
+
+
+def test_every_published_definition_and_parameter_file_is_taken_as_it_is(
+    samples: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    definitions = sorted((samples / "aef").glob("definitions-*/*.json"))
+    for parameters in sorted((samples / "aef" / "parameters").glob("*.json")):
+        for definition in definitions:
+            output = tmp_path / "out"
+            arguments = [str(definition), str(parameters.resolve()), str(output), "False"]
+
+            assert 0 == main(arguments), (definition.name, parameters.name, capsys.readouterr().err)
+            assert output.read_bytes()
+            output.unlink()
+
+
 def test_a_definition_of_composer_becomes_a_dag(folder: Path) -> None:
     step = {"JOB_ID": "J1", "JOB_NAME": "a-b", "TYPE": "async", "COMPOSER_STEP": "dataform-tag-executor"}
     (folder / "demo.json").write_text(levels([[step]], engine="composer"))
