@@ -19,7 +19,7 @@ REQUEST = 0.0000002
 
 def dashboard(sources: list[Deployed]) -> Document:
     """The resource; its body is a text, as CloudWatch wants it."""
-    widgets: list[Document] = [_across(sources)]
+    widgets: list[Document] = [_across(sources), _steps()]
     for source in sources:
         widgets += _of(source)
     rows = ",\n".join(json.dumps(widget, ensure_ascii=False) for widget in _laid_out(widgets))
@@ -70,6 +70,22 @@ def _across(sources: list[Deployed]) -> Document:
         for s in sources
     ]
     return _widget("Loads and failures", [queue, letters, *runs], width=24, stat="Maximum", period=300)
+
+
+def _steps() -> Document:
+    """What compiled pipelines have the step function do."""
+    function = ["FunctionName", "${StepFunction}"]
+    metrics = [
+        ["AWS/Lambda", "Invocations", *function, {"label": "steps", "stat": "Sum"}],
+        ["AWS/Lambda", "Errors", *function, {"label": "steps that failed", "stat": "Sum"}],
+        [
+            "AWS/Lambda",
+            "Duration",
+            *function,
+            {"label": "the longest, milliseconds", "stat": "Maximum", "yAxis": "right"},
+        ],
+    ]
+    return _widget("Steps of pipelines", metrics, width=12, period=300)
 
 
 def _of(source: Deployed) -> list[Document]:

@@ -73,8 +73,8 @@ def _equals(parameter: str, value: str) -> Tag:
     return Tag("Equals", [ref(parameter), value])
 
 
-def _load_settings(sources: list[Deployed]) -> list[str]:
-    """The load function reads every source.yml, too."""
+def _source_settings(sources: list[Deployed]) -> list[str]:
+    """The functions that load and that do steps read every source.yml, too."""
     return lines({name: ref(setting_name(name)) for name in _setting_defaults(sources)})
 
 
@@ -124,7 +124,7 @@ REGIONS: dict[str, Callable[[list[Deployed]], list[str]]] = {
     "settings": _settings,
     "conditions": _conditions,
     "lifecycle": _lifecycle,
-    "load-settings": _load_settings,
+    "source-settings": _source_settings,
     "sources": _sources,
     "dashboard": _dashboard,
     "outputs": _outputs,

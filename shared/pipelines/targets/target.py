@@ -34,7 +34,7 @@ class Options:
 
     `platform`: the parameters file of the LEVEL form. `engine_version`: of Airflow, 3 or 2. `local`: steps of this
     product run its command line where the engine is, instead of invoking its Lambda functions. `app`: name of the
-    installation, the beginning of the names of its functions (`<app>-ingest`).
+    installation, the beginning of the names of its functions (`<app>-<source>-ingest`, `<app>-load`, `<app>-step`).
     """
 
     platform: Platform = field(default_factory=Platform)

@@ -15,6 +15,7 @@ import yaml
 import src.drop.app
 import src.ingest.app
 import src.load.app
+import src.step.app
 from shared.recurly.simulator.api import Options
 from shared.recurly.simulator.server import Simulator
 from shared.recurly.simulator.world import World
@@ -26,7 +27,12 @@ from tests.deploy.infra.recorder import recorded
 KEY = "permissions-key-9f2"
 BUCKET = "arn:aws:s3:::sluice-dev-landing-123456789012-us-east-1"
 SECRETS = "arn:aws:secretsmanager:us-east-1:123456789012:secret"
-ROLES = {"ingest": "sluice-dev-recurly-ingest", "load": "sluice-dev-load", "drop": "sluice-dev-drop"}
+ROLES = {
+    "ingest": "sluice-dev-recurly-ingest",
+    "load": "sluice-dev-load",
+    "drop": "sluice-dev-drop",
+    "step": "sluice-dev-step",
+}
 
 #: What a role may do although no call of the code was seen doing it.
 REASONS = {
@@ -42,8 +48,34 @@ REASONS = {
     "load s3:DeleteObject": "what a load that died had set aside is taken away (shared/warehouse/aside.py)",
     "load s3:PutObject": "verdicts, and rows set aside: Recurly has no checks here (shared/warehouse)",
     "load kms:GenerateDataKey": "what those objects are encrypted with",
+    "step s3:GetObject contracts/*": "a stream whose contract evolves, and tables of a database: as ingest",
+    "step s3:PutObject contracts/*": "the same",
+    "step s3:DeleteObject": "what a load that died had set aside is taken away, as load does",
     "drop s3:DeleteObject": "the mark of a file that lands once more is put anew (shared/ingestion/files_seen.py)",
 }
+
+
+#: Steps that Step Functions and Airflow leave to the step function: what is no plain ingest or load.
+STEPS: list[dict[str, Any]] = [
+    {
+        "type": "ingestion",
+        "source": "recurly",
+        "streams": ["items"],
+        "config": {"defaults.params.limit": 50},
+    },
+    {"type": "load", "source": "recurly", "streams": ["items", "plans"]},
+    {"type": "transformation", "transformation_query": "SELECT id FROM recurly.items",
+     "outputs": [{"name": "ids", "type": "duckdb", "table": "marts.ids"}]},
+    {"type": "check", "query": "SELECT id FROM marts.ids WHERE id IS NULL"},
+]  # fmt: skip
+
+
+def step(work: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "pipeline": "p",
+        "run": {"id": "r", "date": "2026-11-20", "time": "2026-11-20T03:00:00Z"},
+        "step": {"name": work["type"], **work},
+    }
 
 
 @dataclass
@@ -69,11 +101,13 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         url = f"duckdb:///{folder}/warehouse.duckdb"
         here.create(Environment="dev", SettingApiEndpoint=site.url, WarehouseUrl=url, LogLevel="CRITICAL")
         secret = json.dumps({"API_KEY": KEY})
-        here.client("secretsmanager").put_secret_value(SecretId="sluice/dev/recurly", SecretString=secret)
-        here.paused = {"ingest", "load", "drop"}
+        for name in ("recurly", "step"):
+            here.client("secretsmanager").put_secret_value(SecretId=f"sluice/dev/{name}", SecretString=secret)
+        here.paused = {"ingest", "load", "drop", "step"}
         here.open("ingest", ROLES["ingest"], src.ingest.app.handler_of)
         here.open("load", ROLES["load"], src.load.app.handler_of)
         here.open("drop", ROLES["drop"], lambda place, environ: src.drop.app.handler_of(place, _open_bucket))
+        here.open("step", ROLES["step"], lambda place, environ: src.step.app.handler_of(place))
         line = {"id": 1, "email": "ada@example.org", "signed_up_at": "2026-11-20T10:00:00Z", "plan": None}
         dropped = {"Bucket": BUCKET.rpartition(":")[2], "Key": "drop/signups/today.jsonl"}
         here.client("s3").put_object(**dropped, Body=json.dumps(line).encode())
@@ -98,6 +132,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
                 {"streams": ["plans"], "full_refresh": True},
             ],
             "drop": [drop, drop, {**drop, "key": "drop/signups/tomorrow.jsonl"}],
+            "step": [step(one) for one in STEPS],
             "load": [{"source": "recurly"}, {"source": "recurly", "stream": "plans"}, {"source": "files"}],
         }
         calls = {kind: _calls(here, kind, found) for kind, found in events.items()}
@@ -170,6 +205,9 @@ def test_every_reason_is_about_something_that_a_role_has(seen: Seen) -> None:
         ("ingest", "s3:DeleteObject", f"{BUCKET}/landing/recurly/accounts/data/x"),
         ("ingest", "secretsmanager:GetSecretValue", f"{SECRETS}:sluice/dev/warehouse-x"),
         ("ingest", "kms:Decrypt", "arn:aws:kms:us-east-1:123456789012:key/another"),
+        ("step", "s3:DeleteObject", f"{BUCKET}/landing/recurly/accounts/data/x"),
+        ("step", "s3:GetObject", f"{BUCKET}/drop/signups/today.jsonl"),
+        ("step", "secretsmanager:GetSecretValue", f"{SECRETS}:sluice/dev/recurly-x"),
         ("load", "s3:PutObject", f"{BUCKET}/landing/recurly/accounts/log/00000000000000000009.json"),
         ("load", "s3:DeleteObject", f"{BUCKET}/landing/recurly/accounts/data/x"),
         ("load", "s3:GetObject", f"{BUCKET}/drop/signups/today.jsonl"),

@@ -24,7 +24,7 @@ DATA = {"AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::S3::Bucket", "AWS::Secrets
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     with account(tmp_path_factory.mktemp("stack")) as made:
-        made.paused = {"ingest", "load", "drop"}
+        made.paused = {"ingest", "load", "drop", "step"}
         made.create(Environment="dev")
         yield made
 
@@ -198,14 +198,16 @@ def test_the_dashboard_shows_every_source(stack: Account) -> None:
     titles = [one["properties"]["title"] for one in widgets]
 
     assert {f"recurly: {what}" for what in ("rows landed", "rows rejected", "lag")} <= set(titles)
+    assert "Steps of pipelines" in titles
     assert any("cost" in title for title in titles)
     assert "${" not in dashboard["DashboardBody"]
 
 
-def test_a_setting_of_a_source_reaches_its_function_and_the_load(stack: Account) -> None:
-    found = [stack.environment(f"sluice-dev-{name}")["API_ENDPOINT"] for name in ("recurly-ingest", "load")]
+def test_a_setting_of_a_source_reaches_its_function_the_load_and_steps(stack: Account) -> None:
+    names = ("recurly-ingest", "load", "step")
+    found = [stack.environment(f"sluice-dev-{name}")["API_ENDPOINT"] for name in names]
 
-    assert ["https://v3.recurly.com"] * 2 == found
+    assert ["https://v3.recurly.com"] * 3 == found
 
 
 def test_what_sam_makes_of_the_template_has_no_surprise(expanded: dict[str, Any]) -> None:
