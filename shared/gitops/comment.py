@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 from shared.contracts.compatibility.verdict import Verdict
 from shared.gitops.change import Change, Kind
@@ -17,6 +18,8 @@ LIMIT = {Host.GITHUB: 60_000, Host.GITLAB: 900_000, Host.BITBUCKET: 30_000}
 
 LONGEST_DIFF = 400
 """Lines of one artifact's diff; it is there to be looked at, and the whole of it is `sluice plan`'s."""
+
+_ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 _SIGNS = {
     Kind.CREATED: "➕ created",
@@ -38,6 +41,12 @@ def comments(preview: Preview, *, now: datetime, limit: int) -> list[str]:
     if len(found) == 1:
         return found
     return [f"{text}\n\n_Part {place} of {len(found)}._" for place, text in enumerate(found, start=1)]
+
+
+def version(preview: Preview) -> str:
+    """A name for what the comments of a preview say, whenever they say it: of the same version none is written anew."""
+    text = "\n".join(_pieces(preview, _ANY_TIME, max(LIMIT.values())))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def headline(preview: Preview) -> str:

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from shared.common.errors import Superseded
-from shared.gitops.repository import ChangeKind, FileChange, Files, Pull, Verdict
+from shared.gitops.remark import Marker, keep
+from shared.gitops.repository import ChangeKind, FileChange, Files, Proposal, Pull, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,13 @@ class FakeRepository:
         self.bodies[number] = body
         return self.pulls[number].url
 
+    def proposal(self, branch: str, *, base: str) -> Proposal | None:
+        self._count("proposal")
+        pulls = self.pulls.items()
+        mine = (n for n, one in pulls if one.open and (one.head, one.base, one.fork) == (branch, base, False))
+        number = next(mine, None)
+        return None if number is None else Proposal(self.pulls[number].url, self.bodies.get(number, ""))
+
     def withdraw(self, branch: str) -> None:
         self._count("withdraw")
         self.branches.pop(branch, None)
@@ -137,10 +145,18 @@ class FakeRepository:
         past = set(self._past(one))
         return next((sha for sha in self._past(other) if sha in past), None)
 
-    def comment(self, number: int, marker: str, bodies: Sequence[str]) -> None:
+    def comment(self, number: int, marker: Marker, bodies: Sequence[str]) -> None:
         self._count("comment")
-        others = [text for text in self.comments.get(number, []) if marker not in text]
-        self.comments[number] = others + [f"{marker}\n{text}" for text in bodies]
+        there = dict(enumerate(self.comments.get(number, [])))
+        keep(
+            [(str(name), text) for name, text in there.items()],
+            marker,
+            bodies,
+            post=lambda text: there.update({len(there): text}),
+            edit=lambda name, text: there.update({int(name): text}),
+            delete=lambda name: there.pop(int(name)),
+        )
+        self.comments[number] = list(there.values())
 
     def status(self, sha: str, verdict: Verdict, *, context: str, description: str, url: str = "") -> None:
         del url

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from shared.common.errors import Misconfigured, Refused, Superseded, Transient
 from shared.gitops.plain_git import Git
-from shared.gitops.repository import ChangeKind, FileChange, Files, Pull, Verdict
+from shared.gitops.remark import Marker
+from shared.gitops.repository import ChangeKind, FileChange, Files, Proposal, Pull, Verdict
 
 WHO = "Sluice <sluice@localhost>"
 _TREES = 4
@@ -124,6 +125,9 @@ class PlainGit:
             self._push(f"+{made}:refs/heads/{branch}", branch, there)
         return branch
 
+    def proposal(self, branch: str, *, base: str) -> Proposal | None:
+        """There is none: `propose` pushes nothing where its commit is there already."""
+
     def withdraw(self, branch: str) -> None:
         if there := self._there(branch):
             try:
@@ -140,7 +144,7 @@ class PlainGit:
     def merge_base(self, one: str, other: str) -> str | None:
         return self._git.text("merge-base", one, other, allowed=(0, 1)) or None
 
-    def comment(self, number: int, marker: str, bodies: Sequence[str]) -> None:
+    def comment(self, number: int, marker: Marker, bodies: Sequence[str]) -> None:
         """Raises `Misconfigured`: there is nothing to comment on."""
         del marker, bodies
         raise Misconfigured(

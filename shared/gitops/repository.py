@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from shared.gitops.remark import Marker
+
 Files = Mapping[str, bytes | None]
 """What a commit writes: the content of each path, None where the file is to go."""
 
@@ -46,6 +48,14 @@ class Pull:
     fork: bool
     open: bool
     url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An open pull request of ours: where it is shown, and its text as the host has it."""
+
+    url: str
+    body: str
 
 
 class Verdict(StrEnum):
@@ -89,8 +99,11 @@ class Repository(Protocol):
         that is repeated after a crash at any point ends in the same state.
         """
 
+    def proposal(self, branch: str, *, base: str) -> Proposal | None:
+        """The open pull request from `branch`, which is ours, to `base`; None where there is none."""
+
     def withdraw(self, branch: str) -> None:
-        """Take a proposed branch away, and with it its pull request; nothing happens when there is none."""
+        """Take a proposed branch away, and with it its pull request; nothing is written when there is none."""
 
     def pull(self, number: int) -> Pull:
         """A pull request as it is now. Raises `KeyError` when there is none of this number."""
@@ -98,15 +111,18 @@ class Repository(Protocol):
     def merge_base(self, one: str, other: str) -> str | None:
         """The nearest commit that both come from; None when they have none in common."""
 
-    def comment(self, number: int, marker: str, bodies: Sequence[str]) -> None:
+    def comment(self, number: int, marker: Marker, bodies: Sequence[str]) -> None:
         """Let the comments of ours at a pull request be exactly `bodies`, updated in place.
 
-        `marker` is a text that tells ours from others; it is in no body, and the adapter puts it in. Comments beyond
-        `bodies` are deleted.
+        The adapter puts the marker in; it is in no body. Comments beyond `bodies` are deleted. Those that have the
+        marker's version already are left as they are.
         """
 
     def status(self, sha: str, verdict: Verdict, *, context: str, description: str, url: str = "") -> None:
-        """Set the status of a commit under the name `context`; `description` is cut to what the host takes."""
+        """Let the status of a commit under the name `context` be this; it is not written again where it is.
+
+        `description` is cut to what the host takes.
+        """
 
 
 def between(old: Mapping[str, str], new: Mapping[str, str]) -> list[FileChange]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from shared.common.errors import SluiceError
-from shared.gitops.comment import LIMIT, MARKER, comments, headline
+from shared.gitops.comment import LIMIT, MARKER, comments, headline, version
 from shared.gitops.configuration import Woven
 from shared.gitops.manifest import NAME, Manifest
 from shared.gitops.news import Action, PullChanged
 from shared.gitops.preview import Preview, plan
+from shared.gitops.remark import Marker
 from shared.gitops.repository import Pull, Repository, Verdict
 from src.weave.compiling import PipelineCompiler
 from src.workplace import Workplace
@@ -38,7 +39,7 @@ def preview(place: Workplace, woven: Woven, repository: Repository, news: PullCh
         if news.action is Action.CLOSED or not pull.open or pull.base != woven.branch or ours:
             return None
         if not pull.head_sha:
-            repository.comment(pull.number, f"{MARKER} {woven.branch}", [UNSEEN])
+            repository.comment(pull.number, Marker(f"{MARKER} {woven.branch}"), [UNSEEN])
             return None
         try:
             found = _planned(place, woven, repository, pull)
@@ -71,6 +72,7 @@ def _show(place: Workplace, woven: Woven, repository: Repository, pull: Pull, fo
     bodies = comments(found, now=place.clock.now(), limit=LIMIT[woven.host])
     told = bool(found.visible or found.contracts or found.overlap)
     # A pull request that changes no pipeline is not talked about, unless it was before.
-    repository.comment(pull.number, f"{MARKER} {woven.branch}", bodies if told else [])
+    marker = Marker(f"{MARKER} {woven.branch}", version(found))
+    repository.comment(pull.number, marker, bodies if told else [])
     verdict = Verdict.SUCCESS if found.passes else Verdict.FAILURE
     repository.status(pull.head_sha, verdict, context=woven.status, description=headline(found), url=pull.url)

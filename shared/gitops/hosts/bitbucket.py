@@ -16,8 +16,8 @@ import msgspec
 from shared.common.errors import Misconfigured, Refused, Superseded, Transient
 from shared.gitops.api import Api
 from shared.gitops.patch import contents
-from shared.gitops.remark import keep
-from shared.gitops.repository import ChangeKind, FileChange, Files, Pull, Verdict
+from shared.gitops.remark import Marker, keep
+from shared.gitops.repository import ChangeKind, FileChange, Files, Proposal, Pull, Verdict
 from shared.rest.client import Client
 from shared.rest.message import Request, Response
 
@@ -104,11 +104,18 @@ class Bitbucket:
             return str(self._api.send("POST", "pullrequests", said)["links"]["html"]["href"])
         return str(self._api.send("PUT", f"pullrequests/{mine['id']}", said)["links"]["html"]["href"])
 
+    def proposal(self, branch: str, *, base: str) -> Proposal | None:
+        mine = self._open_pull(branch)
+        if mine is None or mine["destination"]["branch"]["name"] != base:
+            return None
+        return Proposal(str(mine["links"]["html"]["href"]), str(mine.get("description") or ""))
+
     def withdraw(self, branch: str) -> None:
-        if not self._drop_branch(branch):
-            return
+        # The branch last: as long as it is there, who died between is seen to have.
         if mine := self._open_pull(branch):
             self._client.send(replace(self._api.request(f"pullrequests/{mine['id']}/decline"), method="POST"))
+        if self.head(branch) is not None:
+            self._drop_branch(branch)
 
     def pull(self, number: int) -> Pull:
         try:
@@ -140,15 +147,15 @@ class Bitbucket:
                 return None
             raise
 
-    def comment(self, number: int, marker: str, bodies: Sequence[str]) -> None:
+    def comment(self, number: int, marker: Marker, bodies: Sequence[str]) -> None:
         path = f"pullrequests/{number}/comments"
-        # Bitbucket shows HTML comments as text, so the marker is a link definition: shown nowhere.
-        sign = f"[//]: # ({marker})\n\n"
         there = [one for one in self._pages(path, pagelen="100") if not one.get("deleted")]
-        found = [(str(one["id"]), str(one["content"]["raw"])) for one in there]
         keep(
-            [(name, text) for name, text in found if text.startswith(sign)],
-            [sign + text for text in bodies],
+            ((str(one["id"]), str(one["content"]["raw"])) for one in there),
+            marker,
+            bodies,
+            # Bitbucket shows HTML comments as text; the definition of a link is shown nowhere.
+            form="[//]: # ({})\n\n",
             post=lambda text: self._api.send("POST", path, {"content": {"raw": text}}),
             edit=lambda name, text: self._api.send("PUT", f"{path}/{name}", {"content": {"raw": text}}),
             delete=lambda name: self._client.send(
@@ -165,9 +172,21 @@ class Bitbucket:
             # Bitbucket wants one.
             "url": url or f"https://bitbucket.org/{self._repository}/commits/{sha}",
         }
+        if self._status(sha, said["key"]).items() >= said.items():
+            return
         self._api.send("POST", f"commit/{sha}/statuses/build", said)
 
     # Writing
+
+    def _status(self, sha: str, key: str) -> Mapping[str, Any]:
+        """The status of a commit as it is; empty where it has none."""
+        try:
+            found: Mapping[str, Any] = self._api.get(f"commit/{sha}/statuses/build/{quote(key, safe='')}")
+        except Refused as error:
+            if error.status != 404:
+                raise
+            return {}
+        return found
 
     def _write(self, branch: str, files: Files, *, parent: str, message: str) -> str:
         """A commit with these files on a branch: one that is there must point to `parent` (else 409)."""
@@ -193,16 +212,13 @@ class Bitbucket:
             "somebody else makes our branch again and again", repository=self._repository, branch=branch
         )
 
-    def _drop_branch(self, branch: str) -> bool:
-        """Whether there was one."""
+    def _drop_branch(self, branch: str) -> None:
         request = self._api.request(f"refs/branches/{quote(branch, safe='')}")
         try:
             self._client.send(replace(request, method="DELETE"))
         except Refused as error:
             if error.status != 404:
                 raise
-            return False
-        return True
 
     def _open_pull(self, branch: str) -> Mapping[str, Any] | None:
         query = f'source.branch.name = "{branch}" AND state = "OPEN"'

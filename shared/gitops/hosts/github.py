@@ -15,8 +15,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from shared.common.errors import Refused, Superseded, Transient
 from shared.gitops.api import Api
-from shared.gitops.remark import keep
-from shared.gitops.repository import ChangeKind, FileChange, Files, Pull, Verdict, between
+from shared.gitops.remark import Marker, keep
+from shared.gitops.repository import ChangeKind, FileChange, Files, Proposal, Pull, Verdict, between
 from shared.rest.client import Client
 from shared.rest.message import Pairs, Request
 
@@ -117,7 +117,15 @@ class GitHub:
             ]
         )
 
+    def proposal(self, branch: str, *, base: str) -> Proposal | None:
+        mine = self._open_pull(branch)
+        if mine is None or mine["base"]["ref"] != base:
+            return None
+        return Proposal(str(mine["html_url"]), str(mine.get("body") or ""))
+
     def withdraw(self, branch: str) -> None:
+        if self.head(branch) is None:
+            return
         try:
             self._api.delete(f"git/refs/heads/{quote(branch)}")
         except Refused as error:
@@ -154,12 +162,12 @@ class GitHub:
             raise
         return str(found["merge_base_commit"]["sha"])
 
-    def comment(self, number: int, marker: str, bodies: Sequence[str]) -> None:
-        sign, path = f"<!-- {marker} -->\n", f"issues/{number}/comments"
-        found = [(str(one["id"]), str(one.get("body") or "")) for one in self._api.linked(path)]
+    def comment(self, number: int, marker: Marker, bodies: Sequence[str]) -> None:
+        path = f"issues/{number}/comments"
         keep(
-            [(name, text) for name, text in found if text.startswith(sign)],
-            [sign + text for text in bodies],
+            ((str(one["id"]), str(one.get("body") or "")) for one in self._api.linked(path)),
+            marker,
+            bodies,
             post=lambda text: self._api.send("POST", path, {"body": text}),
             edit=lambda name, text: self._api.send("PATCH", f"issues/comments/{name}", {"body": text}),
             delete=lambda name: self._api.delete(f"issues/comments/{name}"),
@@ -167,6 +175,11 @@ class GitHub:
 
     def status(self, sha: str, verdict: Verdict, *, context: str, description: str, url: str = "") -> None:
         said = {"state": verdict.value, "context": context, "description": description[:LONGEST_STATUS]}
+        # The newest come first; one that is not on the first page is written again.
+        there = self._api.get(f"commits/{sha}/statuses", per_page="100")
+        last = [one for one in there if one["context"] == context][:1]
+        if last and last[0].items() >= said.items():
+            return
         self._api.send("POST", f"statuses/{sha}", {**said, "target_url": url} if url else said)
 
     # One commit of many files

@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 from shared.common.errors import Refused, Superseded, Transient
 from shared.gitops.api import Api
-from shared.gitops.remark import keep
-from shared.gitops.repository import ChangeKind, FileChange, Files, Pull, Verdict, between
+from shared.gitops.remark import Marker, keep
+from shared.gitops.repository import ChangeKind, FileChange, Files, Proposal, Pull, Verdict, between
 from shared.rest.client import Client
 from shared.rest.message import Request
 
@@ -113,15 +113,23 @@ class GitLab:
                 raise
         return str(self._api.send("PUT", f"merge_requests/{mine['iid']}", said)["web_url"])
 
+    def proposal(self, branch: str, *, base: str) -> Proposal | None:
+        mine = self._open_pull(branch)
+        if mine is None or mine["target_branch"] != base:
+            return None
+        return Proposal(str(mine["web_url"]), str(mine.get("description") or ""))
+
     def withdraw(self, branch: str) -> None:
+        # The branch last: as long as it is there, who died between is seen to have.
+        if mine := self._open_pull(branch):
+            self._api.send("PUT", f"merge_requests/{mine['iid']}", {"state_event": "close"})
+        if self.head(branch) is None:
+            return
         try:
             self._api.delete(f"repository/branches/{quote(branch, safe='')}")
         except Refused as error:
             if error.status != 404:
                 raise
-            return
-        if mine := self._open_pull(branch):
-            self._api.send("PUT", f"merge_requests/{mine['iid']}", {"state_event": "close"})
 
     def pull(self, number: int) -> Pull:
         try:
@@ -156,13 +164,13 @@ class GitLab:
             raise
         return str(found["id"])
 
-    def comment(self, number: int, marker: str, bodies: Sequence[str]) -> None:
-        sign, path = f"<!-- {marker} -->\n", f"merge_requests/{number}/notes"
+    def comment(self, number: int, marker: Marker, bodies: Sequence[str]) -> None:
+        path = f"merge_requests/{number}/notes"
         notes = self._api.linked(path, sort="asc", order_by="created_at")
-        found = [(str(one["id"]), str(one.get("body") or "")) for one in notes]
         keep(
-            [(name, text) for name, text in found if text.startswith(sign)],
-            [sign + text for text in bodies],
+            ((str(one["id"]), str(one.get("body") or "")) for one in notes),
+            marker,
+            bodies,
             post=lambda text: self._api.send("POST", path, {"body": text}),
             edit=lambda name, text: self._api.send("PUT", f"{path}/{name}", {"body": text}),
             delete=lambda name: self._api.delete(f"{path}/{name}"),
@@ -170,16 +178,28 @@ class GitLab:
 
     def status(self, sha: str, verdict: Verdict, *, context: str, description: str, url: str = "") -> None:
         said = {"state": _STATES[verdict], "name": context, "description": description[:255]}
+        if self._has_status(sha, said):
+            return
         try:
             self._api.send("POST", f"statuses/{sha}", {**said, "target_url": url} if url else said)
         except Refused as error:
-            # A status that is what it was is refused: "Cannot transition status via :run from :running". And a commit
+            # A state that is what it was is refused: "Cannot transition status via :run from :running". And a commit
             # that is on no branch of this project, as those of a fork, can have none.
             same = error.status == 400 and "transition" in error.message
             if not same and not (error.status == 404 and "References" in error.message):
                 raise
 
     # Writing
+
+    def _has_status(self, sha: str, said: Mapping[str, str]) -> bool:
+        try:
+            there = self._api.get(f"repository/commits/{sha}/statuses", name=said["name"])
+        except Refused as error:
+            if error.status != 404:
+                raise
+            return False  # What is missing the answer to the status says.
+        wanted = {"status": said["state"], "name": said["name"], "description": said["description"]}
+        return any(one.items() >= wanted.items() for one in there)
 
     def _actions(self, files: Files, parent: str) -> list[dict[str, str]]:
         """What a commit does to each file; GitLab tells a new file from one that is there."""

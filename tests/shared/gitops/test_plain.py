@@ -13,6 +13,7 @@ import pytest
 from shared.common.errors import Misconfigured, Refused, Superseded, Transient
 from shared.gitops.delivery_git import Committed, Proposed
 from shared.gitops.plain import PlainGit
+from shared.gitops.remark import Marker
 from shared.gitops.repository import ChangeKind, FileChange, Verdict
 from shared.gitops.stale import Scope
 from shared.gitops.weave import weave
@@ -259,7 +260,7 @@ def test_there_are_no_pull_requests(repository: PlainGit) -> None:
     with pytest.raises(KeyError):
         repository.pull(1)
     with pytest.raises(Misconfigured, match="sluice plan"):
-        repository.comment(1, "m", ["text"])
+        repository.comment(1, Marker("m"), ["text"])
     repository.status("0" * 40, Verdict.SUCCESS, context="c", description="d")
 
 

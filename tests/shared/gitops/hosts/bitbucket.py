@@ -33,6 +33,7 @@ class BitbucketDialect(Dialect):
     def __init__(self, model: FakeRepository) -> None:
         super().__init__(model)
         self.hidden: set[str] = set()
+        self.builds: dict[tuple[str, str], dict[str, str]] = {}
         self.locates = True
         self.declines = False
         self.lost: set[int] = set()
@@ -62,6 +63,7 @@ class BitbucketDialect(Dialect):
             ("PUT", f"{at}/pullrequests/\\d+/comments/(\\d+)", self._edit_comment),
             ("DELETE", f"{at}/pullrequests/(\\d+)/comments/(\\d+)", self._drop_comment),
             ("POST", f"{at}/commit/([0-9a-f]+)/statuses/build", self._status),
+            ("GET", f"{at}/commit/([0-9a-f]+)/statuses/build/([^/]+)", self._status_of),
         ]
 
     def most(self, call: Call) -> int:
@@ -179,6 +181,7 @@ class BitbucketDialect(Dialect):
         return {
             "id": number,
             "title": pull.title,
+            "description": self.model.bodies.get(number, ""),
             "state": "OPEN" if pull.open else "DECLINED",
             "source": {
                 "branch": {"name": pull.head},
@@ -242,11 +245,18 @@ class BitbucketDialect(Dialect):
         del self.remark_of(int(name))[int(name)]
         return Reply(204)
 
+    def _status_of(self, call: Call, sha: str, key: str) -> Reply:
+        said = self.builds.get((sha, key), {})
+        if (sha, said.get("name")) not in self.model.statuses:
+            raise Declined(404, "No such status")
+        return Reply(200, {"type": "build", **said})
+
     def _status(self, call: Call, sha: str) -> Reply:
         said = call.json
         self.commit(sha)
         if not said.get("url") or len(said["key"]) > 40:
             raise Declined(400, "url: This field is required")
+        self.builds[sha, said["key"]] = said
         self.model.statuses[sha, said["name"]] = (STATES[said["state"]], said["description"])
         return Reply(201, said)
 

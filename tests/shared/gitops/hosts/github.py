@@ -74,6 +74,7 @@ class GitHubDialect(Dialect):
             ("PATCH", f"{at}/issues/comments/(\\d+)", self._edit_comment),
             ("DELETE", f"{at}/issues/comments/(\\d+)", self._drop_comment),
             ("POST", f"{at}/statuses/([0-9a-f]+)", self._status),
+            ("GET", f"{at}/commits/([0-9a-f]+)/statuses", self._statuses),
         ]
 
     # Objects
@@ -261,6 +262,7 @@ class GitHubDialect(Dialect):
             "number": number,
             "title": pull.title,
             "state": "open" if pull.open else "closed",
+            "body": self.model.bodies.get(number),
             "html_url": f"https://github.com/{self.model.name}/pull/{number}",
             # The base is as it was when the pull request was pushed to, and not as it is now.
             "base": {"ref": pull.base, "sha": first.base_sha, "repo": {"full_name": self.model.name}},
@@ -319,6 +321,15 @@ class GitHubDialect(Dialect):
     def _drop_comment(self, call: Call, name: str) -> Reply:
         del self.remark_of(int(name))[int(name)]
         return Reply(204)
+
+    def _statuses(self, call: Call, sha: str) -> Reply:
+        self.commit(sha)
+        found = [
+            {"state": str(verdict), "context": context, "description": told, "target_url": None}
+            for (at, context), (verdict, told) in reversed(self.model.statuses.items())
+            if at == sha
+        ]
+        return self.linked(call, found)
 
     def _status(self, call: Call, sha: str) -> Reply:
         said = call.json

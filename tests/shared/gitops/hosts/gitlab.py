@@ -68,6 +68,7 @@ class GitLabDialect(Dialect):
             ("PUT", f"{at}/merge_requests/\\d+/notes/(\\d+)", self._edit_note),
             ("DELETE", f"{at}/merge_requests/\\d+/notes/(\\d+)", self._drop_note),
             ("POST", f"{at}/statuses/([0-9a-f]+)", self._status),
+            ("GET", f"{at}/repository/commits/([0-9a-f]+)/statuses", self._statuses),
             ("POST", "/api/graphql", self._graphql),
         ]
 
@@ -196,6 +197,7 @@ class GitLabDialect(Dialect):
         return {
             "iid": number,
             "title": pull.title,
+            "description": self.model.bodies.get(number),
             "state": "opened" if pull.open else "closed",
             "source_branch": pull.head,
             "target_branch": pull.base,
@@ -248,6 +250,17 @@ class GitLabDialect(Dialect):
     def _drop_note(self, call: Call, name: str) -> Reply:
         del self.remark_of(int(name))[int(name)]
         return Reply(204)
+
+    def _statuses(self, call: Call, sha: str) -> Reply:
+        self.commit(sha)
+        told = {verdict: name for name, verdict in STATES.items() if name not in ("running", "failed")}
+        told |= {Verdict.FAILURE: "failed"}
+        found = [
+            {"status": told[verdict], "name": name, "description": text, "target_url": None}
+            for (at, name), (verdict, text) in self.model.statuses.items()
+            if at == sha and name == call.get("name", name)
+        ]
+        return self.linked(call, found)
 
     def _status(self, call: Call, sha: str) -> Reply:
         said = call.json

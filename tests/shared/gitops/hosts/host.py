@@ -199,6 +199,11 @@ class HostServer:
         dialect.url = f"http://127.0.0.1:{self._server.server_port}"
 
     @property
+    def writes(self) -> list[str]:
+        """The calls that may change something; a query is none, though it is a POST."""
+        return [call for call in self.calls if not call.startswith("GET ") and "graphql" not in call]
+
+    @property
     def api(self) -> str:
         return self.dialect.url + self.dialect.prefix
 

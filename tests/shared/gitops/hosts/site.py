@@ -11,6 +11,7 @@ from shared.gitops.fake import FakeRepository
 from shared.gitops.hosts.bitbucket import Bitbucket
 from shared.gitops.hosts.github import GitHub
 from shared.gitops.hosts.gitlab import GitLab
+from shared.gitops.remark import Marker
 from shared.gitops.repository import Repository
 from shared.rest.auth import Bearer
 from shared.rest.client import Client, connect
@@ -20,7 +21,7 @@ from tests.shared.gitops.hosts.github import GitHubDialect
 from tests.shared.gitops.hosts.gitlab import GitLabDialect
 from tests.shared.gitops.hosts.host import TOKEN, Dialect, HostServer
 
-MARKER = "sluice-plan main"
+MARKER = Marker("sluice-plan main")
 HOSTS: dict[str, tuple[type[Dialect], Callable[[Client, str], Repository]]] = {
     "github": (GitHubDialect, GitHub),
     "gitlab": (GitLabDialect, GitLab),

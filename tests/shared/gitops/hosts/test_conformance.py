@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from shared.common.errors import Superseded
-from shared.gitops.repository import ChangeKind, FileChange, Verdict
+from shared.gitops.repository import ChangeKind, FileChange, Proposal, Verdict
 from tests.shared.gitops.hosts.site import MARKER, Site
 
 ODD = {
@@ -216,6 +218,18 @@ def test_a_proposal_is_a_branch_of_one_commit_and_a_pull_request(site: Site) -> 
     assert parent == site.model.branches["main"]
 
 
+def test_a_proposal_is_known_as_long_as_it_is_open(site: Site) -> None:
+    parent = site.model.push("main", {"a": b"1"})
+    assert site.repository.proposal("sluice/made", base="main") is None
+
+    url = propose(site, {"a": b"2"}, parent=parent, title="first")
+
+    assert Proposal(url, "of first") == site.repository.proposal("sluice/made", base="main")
+    assert site.repository.proposal("sluice/made", base="other") is None
+    site.repository.withdraw("sluice/made")
+    assert site.repository.proposal("sluice/made", base="main") is None
+
+
 def test_a_second_proposal_begins_anew_in_the_same_pull_request(site: Site) -> None:
     parent = site.model.push("main", {"a": b"1"})
     first = propose(site, {"a": b"2", "old": b"x"}, parent=parent, title="first")
@@ -328,7 +342,7 @@ def test_comments_are_updated_in_place_and_others_are_left_alone(site: Site) -> 
     site.say(number, "looks good")
     site.say(
         number,
-        f"> <!-- {MARKER} -->\n> [//]: # ({MARKER})\nwhat is this?" if site.server else "what is this?",
+        f"> <!-- {MARKER.name} -->\n> [//]: # ({MARKER.name})\nwhat is this?",
     )
 
     for bodies in (["one"], ["one", "two", "three"], ["ONE", "two"], ["ONE"], []):
@@ -349,6 +363,38 @@ def test_many_comments_of_others_hide_none_of_ours(site: Site) -> None:
     site.repository.comment(number, MARKER, ["two"])
 
     assert [*(f"say {place}" for place in range(7)), "two"] == site.comments(number)
+
+
+def test_a_comment_of_the_same_version_is_left_as_it_is(site: Site) -> None:
+    site.model.push("main", {"a": b"1"})
+    number = site.model.open_pull("main")
+    first, second = replace(MARKER, version="1a"), replace(MARKER, version="2b")
+
+    site.repository.comment(number, first, ["at nine", "two"])
+    site.repository.comment(number, first, ["at ten", "two", "three"])
+    assert ["at nine", "two", "three"] == site.comments(number)
+
+    site.repository.comment(number, second, ["at ten", "two"])
+    assert ["at ten", "two"] == site.comments(number)
+
+    site.repository.comment(number, replace(MARKER, name="sluice-plan maint"), [])
+    assert ["at ten", "two"] == site.comments(number)
+
+
+def test_what_is_as_it_should_be_is_not_written(remote: Site) -> None:
+    sha = remote.model.push("main", {"a": b"1"})
+    number = remote.model.open_pull("main")
+
+    def write() -> None:
+        repository = remote.again()
+        repository.comment(number, MARKER, ["one", "two"])
+        repository.status(sha, Verdict.FAILURE, context="sluice/pipelines", description="ä" * 400)
+        repository.withdraw("sluice/made")
+
+    write()
+    assert 3 == len(remote.host.writes)
+    write()
+    assert 3 == len(remote.host.writes)
 
 
 def test_a_status_is_set_and_changed(site: Site) -> None:

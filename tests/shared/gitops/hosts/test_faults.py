@@ -48,6 +48,7 @@ def test_a_host_that_is_busy_is_asked_again(remote: Site, reply: Reply) -> None:
     number = remote.model.open_pull("main")
     calm = everything(remote.repository, old, new, number=number)
     remote.host.dialect.remarks.clear()
+    remote.model.statuses.clear()
     remote.host.dialect.names = 0
     # Each of these calls fails once.
     remote.host.faults = [Fault(f"^{re.escape(call)}$", reply) for call in set(remote.host.calls)]
