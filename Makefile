@@ -8,7 +8,7 @@ ARGS ?=
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-gx test-sam test-airflow lint format bench layers package deploy lock clean
+.PHONY: help setup demo test test-gx test-sam test-airflow trials lint format bench layers package deploy lock clean
 
 # An environment that is active in the calling shell must not become part of this one.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
@@ -52,6 +52,10 @@ test-sam: $(READY) ## run every function by `sam local invoke`, in containers (a
 test-airflow: $(READY) ## load and run generated DAGs in Airflow 3 and 2, in environments of their own
 	@sh .ci/airflow
 	@SLUICE_TEST_AIRFLOW=1 .venv/bin/python -m pytest tests/oracle/airflow $(ARGS)
+
+trials: $(READY) ## kill dispatchers at random moments while 5,000 events flow, 37 times (DISPATCH_TRIALS=30)
+	@DISPATCH_TRIALS=$${DISPATCH_TRIALS:-30} DISPATCH_EVENTS=$${DISPATCH_EVENTS:-5000} \
+	  .venv/bin/python -m pytest -o log_cli=true -o log_cli_level=INFO tests/shared/orchestrator/test_kill.py $(ARGS)
 
 lint: $(READY) ## check style, types, imports between rooms, templates, and security
 	@sh .ci/lint

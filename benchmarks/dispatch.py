@@ -1,6 +1,7 @@
 """The dispatcher: `python -m benchmarks dispatch [--events N] [--rounds N] [--only PART] [--long N]`.
 
 `throughput`: events through a chain of three processes that do nothing; journal in SQLite, every commit on the disk.
+`shared`: the same with the journal in PostgreSQL. `ordered`: that, and each process keeps the order of 100 keys.
 `database`: rows of a table of PostgreSQL into a process that does nothing, from the first INSERT to the last start.
 `latency`: 100 rows a second, from the answer to COMMIT to the start of the process.
 `peer`: the same no-op jobs, one per event, deferred and worked off by procrastinate on the same server, where it is
@@ -24,12 +25,16 @@ from typing import Any
 from shared.orchestrator.configuration import Limits
 from shared.orchestrator.doors import Outlet
 from shared.orchestrator.event import Event, Operation
+from shared.orchestrator.journal import Store
 from shared.orchestrator.orchestrator import Orchestrator
 from shared.orchestrator.policy import Policy
+from shared.orchestrator.postgres_journal import PostgresJournal
 from shared.orchestrator.settings import Surroundings
 from shared.orchestrator.sqlite_journal import SqliteJournal
 
-PARTS = ("throughput", "database", "latency", "peer", "memory", "idle")
+PARTS = ("throughput", "shared", "ordered", "database", "latency", "peer", "memory", "idle")
+RATES = ("throughput", "shared", "ordered")
+TWO = Policy(concurrency=2)
 BARS = {"throughput": 2000.0, "database": 1000.0}
 
 
@@ -42,17 +47,16 @@ def resident() -> float:
     return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def chain(folder: Path, number: int, *, keep: int = 100_000) -> Orchestrator:
+def chain(journal: Store, number: int, *, keep: int = 100_000, policy: Policy = TWO) -> Orchestrator:
     def source(outlet: Outlet) -> None:
         for begin in range(0, number, 100):
-            outlet.emit(
-                [Event("bench", Operation.CREATE, str(n)) for n in range(begin, min(begin + 100, number))]
-            )
+            numbers = range(begin, min(begin + 100, number))
+            outlet.emit([Event("bench", Operation.CREATE, str(n), payload={"k": n % 100}) for n in numbers])
 
-    one = Orchestrator(SqliteJournal(folder / "journal.db"), limits=Limits(keep_events=keep))
+    one = Orchestrator(journal, limits=Limits(keep_events=keep))
     one.add_input("i", source)
     for name in "abc":
-        one.add_process(name, nothing, policy=Policy(concurrency=2))
+        one.add_process(name, nothing, policy=policy)
     one.link("i", "a")
     one.link("a", "b")
     one.link("b", "c")
@@ -60,17 +64,40 @@ def chain(folder: Path, number: int, *, keep: int = 100_000) -> Orchestrator:
 
 
 def throughput(folder: Path, options: argparse.Namespace) -> dict[str, float]:
-    with chain(folder, options.events) as one:
+    return flow(chain(SqliteJournal(folder / "journal.db"), options.events), options.events)
+
+
+def shared(folder: Path, options: argparse.Namespace) -> dict[str, float]:
+    del folder
+    return flow(chain(emptied(options.url), options.events), options.events)
+
+
+def ordered(folder: Path, options: argparse.Namespace) -> dict[str, float]:
+    del folder
+    policy = Policy(concurrency=2, order_by="payload.k")
+    return flow(chain(emptied(options.url), options.events, policy=policy), options.events)
+
+
+def emptied(url: str) -> PostgresJournal:
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS sluice_journal CASCADE")
+    return PostgresJournal(url)
+
+
+def flow(dispatcher: Orchestrator, events: int) -> dict[str, float]:
+    with dispatcher as one:
         began = time.perf_counter()
         one.run(timeout=600)
         seconds = time.perf_counter() - began
-        assert one.supervisor.desk.lanes["c"].tally.done == options.events
-    return {"events/s": options.events / seconds, "peak MB": resident()}
+        assert one.supervisor.desk.lanes["c"].tally.done == events
+    return {"events/s": events / seconds, "peak MB": resident()}
 
 
 def memory(folder: Path, options: argparse.Namespace) -> dict[str, float]:
     sizes = list[float]()
-    with chain(folder, options.long, keep=10_000) as one:
+    with chain(SqliteJournal(folder / "journal.db"), options.long, keep=10_000) as one:
         one.start()
         began = time.perf_counter()
         lane = one.supervisor.desk.lanes["c"]
@@ -90,7 +117,7 @@ def memory(folder: Path, options: argparse.Namespace) -> dict[str, float]:
 
 def idle(folder: Path, options: argparse.Namespace) -> dict[str, float]:
     del options
-    with chain(folder, 100) as one:
+    with chain(SqliteJournal(folder / "journal.db"), 100) as one:
         one.add_input("waits", lambda outlet: outlet.wait(3600))
         one.start()
         time.sleep(2)
@@ -218,7 +245,7 @@ def main(arguments: list[str]) -> int:
 def _measured(options: argparse.Namespace) -> int:
     good = True
     for part in [options.only] if options.only else PARTS:
-        rounds = options.rounds if part in ("throughput", "database", "latency") else 1
+        rounds = options.rounds if part in (*RATES, "database", "latency") else 1
         found = [run for _ in range(rounds) if (run := _child(part, options))]
         for run in found:
             print(f"  {part:12}" + "  ".join(f"{value:>10,.1f} {name}" for name, value in run.items()))
