@@ -97,6 +97,12 @@ class Client:
         view._where = {**self._where, **where}
         return view
 
+    def apart(self) -> Client:
+        """The same client for a part of the API that counts its requests for itself, as GitHub's queries do."""
+        view = copy.copy(self)
+        view.limiter = Limiter(self.limiter.limit, self._clock, patience=self._retry.budget, say=self._say)
+        return view
+
     def request(self, path: str, *, params: Pairs = (), headers: Pairs = ()) -> Request:
         """A GET request for a path below the base URL."""
         return Request(f"{self.base_url}/{path.lstrip('/')}", params=params, headers=headers)

@@ -40,6 +40,9 @@ class GitHub:
     def __init__(self, client: Client, repository: str) -> None:
         self._client = client
         self._api = Api(client, f"repos/{repository}", HEADERS)
+        # What is left of one limit says nothing of the other:
+        # https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
+        self._queries = Api(client.apart(), "")
         self._repository = repository
         self._trees: dict[str, str] = {}
 
@@ -265,7 +268,7 @@ class GitHub:
         query = f"query($owner: String!, $name: String!, {given}) {{ {place} {{ {fields} }} }}"
         variables = {f"p{number}": f"{sha}:{path}" for number, path in enumerate(paths)}
         asked = {"query": query, "variables": {"owner": owner, "name": name, **variables}}
-        answer = self._api.json(Request(self._graphql(), "POST", headers=HEADERS, json=asked))
+        answer = self._queries.json(Request(self._graphql(), "POST", headers=HEADERS, json=asked))
         blobs = ((answer.get("data") or {}).get("repository")) or {}
         if answer.get("errors") or not blobs:
             errors = answer.get("errors") or ()

@@ -27,13 +27,17 @@ SHOWN = 512_000
 
 
 class GitHubDialect(Dialect):
-    """`entries`: how many of them a recursive tree shows. `moved`: branches that were renamed, by their old name."""
+    """`entries`: how many of them a recursive tree shows. `moved`: branches that were renamed, by their old name.
+
+    `points`: what is left for queries, which are counted for themselves.
+    """
 
     def __init__(self, model: FakeRepository) -> None:
         super().__init__(model)
         self.entries = 100_000
         self.moved: dict[str, str] = {}
         self.gone_forks: set[int] = set()
+        self.points = 4900
         self.trees: dict[str, dict[str, bytes]] = {}
         self.blobs: dict[str, bytes] = {}
 
@@ -239,7 +243,7 @@ class GitHubDialect(Dialect):
             answer["errors"] = [{"message": error.message} for error in found.errors]
         elif found.data and found.data["repository"] is None:
             answer["errors"] = [{"type": "NOT_FOUND", "message": "Could not resolve to a Repository"}]
-        return Reply(200, answer)
+        return Reply(200, answer, {**self.headers(), "X-RateLimit-Remaining": str(self.points)})
 
     def _object(self, info: Any, expression: str) -> Any:
         sha, _, path = expression.partition(":")

@@ -186,12 +186,16 @@ class Dialect:
 
 
 class HostServer:
-    """Serves a dialect; `calls` are those that came, `faults` what goes wrong with them."""
+    """Serves a dialect; `calls` are those that came, `faults` what goes wrong with them.
+
+    `before` happens before a call is answered: what others do to the model meanwhile.
+    """
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
         self.calls: list[str] = []
         self.faults: list[Fault] = []
+        self.before: Callable[[str], None] = lambda call: None
         self.lock = threading.Lock()
         handler = type("Handler", (_Handler,), {"host": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -219,6 +223,7 @@ class HostServer:
     def answer(self, call: Call) -> Reply:
         with self.lock:
             self.calls.append(str(call))
+            self.before(str(call))
             fault = next(
                 (one for one in self.faults if one.times and re.search(one.pattern, str(call))), None
             )

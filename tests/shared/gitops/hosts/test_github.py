@@ -32,6 +32,21 @@ def test_a_tree_that_is_told_in_part_is_read_folder_by_folder(github: Site) -> N
     assert whole == github.again().files(sha)
 
 
+def test_queries_and_requests_are_counted_each_for_themselves(github: Site) -> None:
+    sha = github.model.push("main", {"a": b"1", "b": b"2"})
+    dialect(github).points = 1
+
+    for _ in range(3):
+        github.repository.read(["a"], sha)
+    github.repository.read(["a", "b"], sha)
+    for _ in range(3):
+        github.repository.read(["a"], sha)
+    assert 0 == sum(github.clock.slept)
+
+    github.repository.read(["a", "b"], sha)
+    assert 0 < sum(github.clock.slept) <= 120
+
+
 def test_a_branch_that_was_renamed_is_not_the_one_that_was_asked_for(github: Site) -> None:
     github.model.push("trunk", {"a": b"1"})
     dialect(github).moved["main"] = "trunk"
