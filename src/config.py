@@ -33,6 +33,7 @@ HOME = Path(".sluice")
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _LANDING = re.compile(r"file:///.+|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?")
+_SMTP = re.compile(r"smtps?://([^\s@/:]*(:[^\s@/]*)?@)?([^\s@/:]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?/?")
 _WAREHOUSE = re.compile(r"[a-z][a-z0-9+]*://.*")
 
 
@@ -53,6 +54,13 @@ class LogLevel(StrEnum):
 def _landing(values: Mapping[str, Any]) -> str:
     bucket = values.get("bucket_name")
     return f"s3://{bucket}" if bucket else (Path.cwd() / HOME / "landing").as_uri()
+
+
+def _is_mail_server(url: str) -> bool:
+    try:
+        return _SMTP.fullmatch(url) is not None and urlsplit(url).port != 0
+    except ValueError:  # a port beyond 65535
+        return False
 
 
 def _warehouse() -> str:
@@ -91,6 +99,14 @@ class Settings(BaseSettings):
     )
     slack_channel: str | None = Field(None, description="The channel that alerts go to, as a name or an id.")
     slack_api_url: str | None = Field(None, description="Slack's API, where a proxy stands before it.")
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="Secret. The mail server for notifications by e-mail: smtp://host:587 (STARTTLS where offered) or "
+        "smtps://host:465, with user:password@ before the host where it asks for them.",
+    )
+    smtp_from: str | None = Field(
+        None, description="The sender of those e-mails; by default the user of SMTP_URL."
+    )
     landing_url: str = Field(
         default_factory=_landing,
         description="The landing zone: file:///folder or s3://bucket/prefix. "
@@ -153,6 +169,22 @@ class Settings(BaseSettings):
     def _is_http(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"https?://[^/\s@]+(/\S*)?", value):
             raise ValueError("expected https://host/path, without a user or password")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_smtp(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _is_mail_server(value.get_secret_value()):
+            raise ValueError(
+                "expected smtp://host:port or smtps://host:port, also with user:password@ before the host"
+            )
+        return value
+
+    @field_validator("smtp_from")
+    @classmethod
+    def _is_sender(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[^\r\n]*[^\s@<]+@[^\s@>]+>?", value):
+            raise ValueError("expected an address, such as sluice@example.com or Sluice <sluice@example.com>")
         return value
 
     @field_validator("landing_url")
@@ -225,8 +257,10 @@ def configure(
     for secret in (settings.api_key, settings.slack_token):
         if secret is not None:
             learn(secret.get_secret_value())
-    if password := urlsplit(settings.warehouse_url).password:
-        learn(unquote(password))
+    mail = settings.smtp_url.get_secret_value() if settings.smtp_url else ""
+    for url in (settings.warehouse_url, mail):
+        if password := urlsplit(url).password:
+            learn(unquote(password))
     return Configuration(
         settings, LayeredSecrets(os.environ, written, manager=manager, without=without, learn=learn)
     )

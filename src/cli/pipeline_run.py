@@ -70,15 +70,19 @@ def run_here(
     with Stop("ending the steps at work") as stop:
         outcome = run_plan(place, order, functions=known, watch=watch, stop=stop)
     if notify and not outcome.stopped:
-        text = (
-            f"pipeline {outcome.plan.name} {'failed' if outcome.failed else 'succeeded'} ({outcome.facts.id})"
-        )
-        for error in tell(place, outcome.plan.notifications, text, well=not outcome.failed):
+        for error in tell(place, outcome.plan.notifications, _news(outcome), well=not outcome.failed):
             screen.fail(error, label="warning: nobody was told")
     code = stop.exit_code if outcome.stopped else Exit.FAILED if outcome.failed else Exit.DONE
     _sum_up(screen, outcome, order, seconds=place.clock.monotonic() - began)
     screen.answer(answer_of(outcome, code))
     return int(code)
+
+
+def _news(outcome: Outcome) -> str:
+    """What people are told of a whole run: how it ended, and a line for each step that failed."""
+    ending = "failed" if outcome.failed else "succeeded"
+    lines = [f"pipeline {outcome.plan.name} {ending} ({outcome.facts.id})"]
+    return "\n".join([*lines, *(f"{key}: {outcome.results[key].error}" for key in outcome.failed[:20])])
 
 
 def parameters_of(pairs: Sequence[str]) -> dict[str, JSON]:

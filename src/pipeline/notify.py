@@ -1,4 +1,4 @@
-"""Tells people how steps and runs ended, where a local run was asked to: Slack and webhooks."""
+"""Tells people how steps and runs ended, where a local run was asked to: Slack, e-mail and webhooks."""
 
 from __future__ import annotations
 
@@ -45,10 +45,14 @@ def _send(place: Workplace, target: Target, text: str) -> None:
                 f"{base}/chat.postMessage", message, {"Authorization": f"Bearer {token.get_secret_value()}"}
             )
         case Method.EMAIL:
-            raise Misconfigured(
-                f"e-mail to {', '.join(target.recipients)} is not sent by a run on this machine",
-                hint="engines send it: sluice generate airflow",
-            )
+            if place.settings.smtp_url is None:
+                raise Misconfigured(
+                    f"no e-mail can be sent to {', '.join(target.recipients)}", hint="set SMTP_URL"
+                )
+            from src.pipeline.mail import Mail
+
+            mail = Mail.of(place.settings.smtp_url.get_secret_value(), sender=place.settings.smtp_from or "")
+            mail.send(target.recipients, text.partition("\n")[0][:200], text)
 
 
 def _post(url: str, body: dict[str, str], headers: dict[str, str]) -> None:

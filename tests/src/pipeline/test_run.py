@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 
 from src.cli.app import sluice
 from tests.servers.databases import Missing, postgres
+from tests.servers.mail import Mailbox, mail_server
 from tests.src.pipeline.test_http import serving
 
 ROOT = Path(__file__).parents[3]
@@ -233,8 +234,23 @@ def test_people_are_told_where_asked_and_a_notification_that_fails_changes_nothi
     assert (1, 1) == (quiet.exit_code, loud.exit_code)
     assert ["/bad", "/good"] == [one["path"] for one in asked]
     assert "a failed: the check found 1 rows" in asked[0]["body"]["text"]
-    assert "nobody was told: e-mail to a@example.com is not sent" in loud.stderr
+    assert "nobody was told: no e-mail can be sent to a@example.com" in loud.stderr
     assert "a notification was not taken: status 500" in loud.stderr
+
+
+def test_people_get_an_e_mail_where_a_mail_server_is_set(
+    call: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "pipeline:\n  name: p\n  notifications: {on_failure: [{method: email, recipients: [a@example.com]}]}\n  steps: [{name: a, type: check, query: 'select 7'}]"
+    with mail_server(Mailbox()) as box:
+        monkeypatch.setenv("SMTP_URL", f"smtp://127.0.0.1:{box.port}")
+        monkeypatch.setenv("SMTP_FROM", "sluice@example.com")
+        done = call(write("p.yaml", text), "--notify", "--json")
+    ((to, message, _),) = box.taken
+
+    assert (1, ["a@example.com"]) == (done.exit_code, to)
+    assert message["Subject"].startswith("pipeline p failed")
+    assert "a: the check found 1 rows: 7" in message.get_content()
 
 
 @pytest.mark.heavy

@@ -16,7 +16,9 @@ from shared.common.errors import Misconfigured, Violation
 from src.invoke import LocalContext
 from src.step.app import handler_of
 from src.workplace import Workplace
+from tests.servers.mail import Mailbox, mail_server
 
+CONTEXT: Any = LocalContext("step", "r-1", 512, 60, SystemClock())
 SAMPLE = Path(__file__).parents[3] / "events" / "step.json"
 
 
@@ -27,8 +29,7 @@ def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("ENVIRONMENT", "local")
     monkeypatch.chdir(tmp_path)
     handler = handler_of(Workplace.open)
-    context: Any = LocalContext("step", "r-1", 512, 60, SystemClock())
-    return lambda event: handler(event, context)
+    return lambda event: handler(event, CONTEXT)
 
 
 def sample(**step: Any) -> dict[str, Any]:
@@ -89,6 +90,22 @@ def test_people_are_told_where_a_webhook_says(invoke: Any) -> None:
         thread.join()
 
     assert ({"told": True}, [{"text": "orders failed\ne-1"}]) == (answer, heard)
+
+
+def test_people_are_told_by_e_mail(invoke: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"method": "email", "recipients": ["a@example.com"]}
+    with pytest.raises(Misconfigured, match="set SMTP_URL"):
+        invoke({"tell": told, "text": "orders failed"})
+    with mail_server(Mailbox()) as box:
+        monkeypatch.setenv("SMTP_URL", f"smtp://127.0.0.1:{box.port}")
+        monkeypatch.setenv("SMTP_FROM", "sluice@example.com")
+        answer = handler_of(Workplace.open)(
+            {"tell": told, "text": "orders failed", "execution": "e-1"}, CONTEXT
+        )
+
+    ((to, message, _),) = box.taken
+    assert ({"told": True}, ["a@example.com"]) == (answer, to)
+    assert ("orders failed", "orders failed\ne-1\n") == (message["Subject"], message.get_content())
 
 
 def test_a_way_of_telling_that_nobody_knows_is_refused(invoke: Any) -> None:
