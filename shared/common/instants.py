@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from shared.common.errors import Misconfigured
 
@@ -15,8 +15,8 @@ LONGEST = timedelta(days=36_525)
 """A hundred years: more is a slip, and neither calendars nor timers of the system hold all that could be written."""
 
 
-def parse_instant(text: str) -> datetime:
-    """An instant in UTC from RFC 3339 text or a bare date; without a zone it is taken as UTC.
+def parse_instant(text: str, *, zone: tzinfo = UTC) -> datetime:
+    """An instant in UTC from RFC 3339 text or a bare date; without an offset it is local in `zone`.
 
     Raises `Misconfigured` for text that is no time, or one outside of the years 1 to 9999 in UTC.
 
@@ -30,7 +30,7 @@ def parse_instant(text: str) -> datetime:
             f'"{text}" is not a time', hint="write it like 2024-03-01 or 2024-03-01T01:23:45Z"
         ) from None
     try:
-        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+        return (instant.replace(tzinfo=zone) if instant.tzinfo is None else instant).astimezone(UTC)
     except OverflowError:
         raise Misconfigured(f'"{text}" lies outside of the years 1 to 9999 in UTC') from None
 

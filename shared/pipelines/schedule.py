@@ -16,7 +16,7 @@ from typing import TypeAlias
 from zoneinfo import ZoneInfo, available_timezones
 
 from shared.common.errors import Misconfigured, unknown
-from shared.common.instants import parse_duration, parse_instant
+from shared.common.instants import parse_duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,18 +143,6 @@ def parse_timezone(text: str) -> str:
         near = error.hint.partition(" known:")[0] if error.hint.startswith("did you") else ""
         raise Misconfigured(error.message, hint=f"{near} names are such as UTC or Europe/Berlin".strip())
     return text
-
-
-def parse_once(text: str, timezone: str) -> Once:
-    """An instant; without an offset it is local in `timezone`. Raises `Misconfigured`."""
-    instant = parse_instant(text)
-    try:
-        written = datetime.fromisoformat(text)
-    except ValueError:  # parse_instant has taken it, so this is not reached
-        return Once(instant)
-    return Once(
-        written.replace(tzinfo=ZoneInfo(timezone)).astimezone(UTC) if written.tzinfo is None else instant
-    )
 
 
 def next_runs(schedule: Schedule, after: datetime, *, count: int = 5) -> list[datetime]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -20,10 +21,10 @@ from shared.common.errors import Misconfigured
 from shared.common.instants import parse_instant
 from shared.pipelines.schedule import (
     Event,
+    Once,
     Schedule,
     Trigger,
     parse_cron,
-    parse_once,
     parse_rate,
     parse_timezone,
 )
@@ -46,9 +47,15 @@ def pipeline_name(text: str) -> str:
 PipelineName = Annotated[
     str, AfterValidator(pipeline_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})
 ]
+
+
+def _instant(value: object, info: ValidationInfo) -> datetime:
+    return parse_instant(str(value), zone=ZoneInfo(info.data.get("timezone", "UTC")))
+
+
 Instant = Annotated[
     datetime,
-    BeforeValidator(lambda value: parse_instant(str(value))),
+    BeforeValidator(_instant),
     WithJsonSchema({"type": "string", "examples": ["2026-01-01", "2026-01-01T06:00:00Z"]}),
 ]
 
@@ -69,8 +76,8 @@ class ScheduleSpec(Written):
     )
     timezone: Annotated[str, AfterValidator(parse_timezone)] = Field("UTC", examples=["Europe/Berlin"])
     catch_up: bool = Field(False, description="Make up for runs that were missed since `start`.")
-    start: Instant | None = None
-    end: Instant | None = None
+    start: Instant | None = Field(None, description="The first time of a run; local in `timezone`.")
+    end: Instant | None = Field(None, description="The last time of a run; local in `timezone`.")
 
     @field_validator("expression")
     @classmethod
@@ -102,7 +109,7 @@ def _trigger(kind: str, expression: str, timezone: str) -> Trigger:
         case "rate":
             return parse_rate(expression)
         case "once":
-            return parse_once(expression, timezone)
+            return Once(parse_instant(expression, zone=ZoneInfo(timezone)))
     return Event(expression)
 
 

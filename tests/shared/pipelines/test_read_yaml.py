@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from shared.common.errors import Misconfigured
 from shared.pipelines.plan import Plan, every_step
 from shared.pipelines.read import files_beside, read_definition, read_plan
+from shared.pipelines.schedule import Once
 from shared.pipelines.step import Edge
 from shared.pipelines.values import Literal, Reference, Root, Template
 from shared.pipelines.work import Ingest, Kind, Transform
@@ -173,6 +175,16 @@ def test_a_fault_of_a_step_is_told_with_its_place(step: str, fault: str) -> None
 
     assert 1 == len(found), found
     assert fault in found[0]
+
+
+def test_times_of_a_schedule_are_local_in_its_zone() -> None:
+    zone = "timezone: Asia/Tokyo, start: 2026-01-01, end: 2026-02-01T00:00:00Z"
+    schedule = read("name: a, type: wait, duration: 1", head=f"schedule: {{type: cron, expression: '@daily', {zone}}}").schedule
+    once = read("name: a, type: wait, duration: 1", head="schedule: {type: once, expression: '2027-01-01T05:00', timezone: Asia/Tokyo}").schedule
+
+    assert schedule is not None
+    assert (datetime(2025, 12, 31, 15, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)) == (schedule.start, schedule.end)
+    assert Once(datetime(2026, 12, 31, 20, tzinfo=UTC)) == (once and once.trigger)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from shared.pipelines.schedule import (
     Schedule,
     next_runs,
     parse_cron,
-    parse_once,
     parse_rate,
     parse_timezone,
 )
@@ -83,11 +82,6 @@ def test_rates_are_whole_minutes(text: str, seconds: int) -> None:
 def test_bad_rates_are_refused(text: str) -> None:
     with pytest.raises(Misconfigured, match=r"is no rate|is not a duration"):
         parse_rate(text)
-
-
-def test_a_time_without_an_offset_is_local() -> None:
-    assert Once(at("2026-07-01T04:00:00")) == parse_once("2026-07-01T06:00:00", "Europe/Berlin")
-    assert Once(at("2026-07-01T06:00:00")) == parse_once("2026-07-01T06:00:00Z", "Europe/Berlin")
 
 
 def test_an_unknown_zone_names_the_nearest() -> None:
