@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
+from functools import cache
 from typing import Any
 
 from shared.common.errors import unknown
@@ -164,7 +165,10 @@ def as_json(value: Any) -> JSON:
     """A value of a plan as plain data, without places; each dataclass that is one of a family says its name as
     `is`.
     """
+    kind: type = type(value)
     match value:
+        case _ if kind in _PLAIN:
+            pass
         case Place():
             return None
         case Enum():
@@ -174,10 +178,18 @@ def as_json(value: Any) -> JSON:
         case tuple():
             return [as_json(item) for item in value]
         case _ if is_dataclass(value):
-            found: dict[str, JSON] = {"is": type(value).__name__}
-            for one in fields(value):
-                if not isinstance(item := getattr(value, one.name), Place):
-                    found[one.name] = as_json(item)
+            found: dict[str, JSON] = {"is": kind.__name__}
+            for name in _names(kind):
+                if not isinstance(item := getattr(value, name), Place):
+                    found[name] = as_json(item)
             return found
     data: JSON = value
     return data
+
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(kind))

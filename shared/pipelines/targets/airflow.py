@@ -47,9 +47,7 @@ def compile_airflow(plan: Plan, options: Options) -> Mapping[str, bytes]:
     Raises `Misconfigured` with the place of all that Airflow cannot do.
     """
     check(plan, options)
-    text = _source(plan, options)
-    ast.parse(text)
-    found = {f"dags/{plan.name}.py": text.encode()}
+    found = {f"dags/{plan.name}.py": _source(plan, options).encode()}
     pools = dict(_pools(plan))
     if pools:
         found[f"pools/{plan.name}.json"] = (json.dumps(pools, indent=2) + "\n").encode()
@@ -70,16 +68,22 @@ def _source(plan: Plan, options: Options) -> str:
         writing.use("undecided")
     parts = with_needs(writing.parts)
     version = options.engine_version
-    pieces = [text for name in parts if (text := text_of(name, version))]
-    start = start_of_file(plan, version, imports_of(parts, version), "\n\n\n".join(pieces) + head + body)
+    pieces = [text for name in parts if (text := _piece(name, version))]
+    start = start_of_file(version, imports_of(parts, version), head + body)
     zone = plan.schedule.timezone if plan.schedule else "UTC"
     names = f"PIPELINE = {quoted(plan.name)}\nZONE = {quoted(zone)}\n"
-    about = "# How steps run here. These pieces are the same in every such file; the pipeline itself stands below.\n"
-    return (
-        f"{header(plan, options)}\n{start}\n{names}\n{about}\n\n"
-        + "\n\n\n".join(pieces)
-        + f"\n\n\n{head}{body}"
-    )
+    about = "# How steps run here. These pieces are the same in every such file; the pipeline itself stands below."
+    begin = f"{header(plan, options)}\n{start}\n{names}\n{about}"
+    ast.parse(f"{begin}\n{head}{body}")
+    return "\n\n\n".join([begin, *pieces, f"{head}{body}"])
+
+
+@cache
+def _piece(name: str, version: int) -> str:
+    """The text of a piece, parsed as well: once, for it is the same in all files."""
+    text = text_of(name, version)
+    ast.parse(text)
+    return text
 
 
 def writing_of(plan: Plan, options: Options) -> Writing:
@@ -117,12 +121,14 @@ def _names_of_pieces() -> Iterator[str]:
 
 def _pools(plan: Plan) -> Iterator[tuple[str, dict[str, object]]]:
     """Pools by the names that tasks use. What is deferred counts too: it is at work elsewhere."""
-    writing = writing_of(plan, Options())
     wanted = [(pool.name, pool.slots) for pool in plan.pools]
     for step in plan.all_steps():
         match step.work:
             case ForEach(steps=steps, max_parallel=int(most)) if len(steps) > 1:
                 wanted.append((step.name, most))
+    if not wanted:
+        return
+    writing = writing_of(plan, Options())
     for name, slots in wanted:
         yield (
             pool_name(writing, name),

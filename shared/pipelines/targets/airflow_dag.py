@@ -33,11 +33,11 @@ def header(plan: Plan, options: Options) -> str:
     )
 
 
-def start_of_file(plan: Plan, version: int, imports: Iterable[str], text: str) -> str:
-    """The imports that a text needs, in the order of the standard tools."""
+def start_of_file(version: int, imports: Iterable[str], text: str) -> str:
+    """The imports of the pieces and those that the text of the pipeline needs, in the order of the standard tools."""
     lines = {_MODULES[version], "from typing import Any", *imports}
     for name, line in (("Param", _PARAM), ("Dataset" if version == 2 else "Asset", _ASSET)):
-        if re.search(rf"\b{name}\(", text):
+        if f"{name}(" in text and re.search(rf"\b{name}\(", text):
             lines.add(line[version])
     for name in ("CronTriggerTimetable", "DeltaTriggerTimetable"):
         if f"schedule={name}(" in text:

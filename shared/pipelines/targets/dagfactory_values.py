@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 from shared.pipelines.step import Step, work_references
@@ -11,6 +12,8 @@ from shared.pipelines.values import ListOf, Literal, MapOf, Reference, Root, Tem
 from shared.pipelines.work import Job, SubPipeline, Wait
 from shared.pipelines.write import step_document
 
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_UNSAFE = re.compile(r"[^A-Za-z0-9_. /:-]")
 _AT = "(logical_date or dag_run.run_after).astimezone(macros.dateutil.tz.gettz({}))"
 
 
@@ -20,29 +23,14 @@ def literal(data: object) -> str:
     >>> print(literal({"a": "{{ x }}"}))
     {"a": "\u007b\u007b x }}"}
     """
-    text = json.dumps(data, ensure_ascii=True)
-    inside, escaped, found = False, False, list[str]()
-    for character in text:
-        found.append("\\u007b" if inside and character == "{" else character)
-        if escaped:
-            escaped = False
-        elif character == "\\":
-            escaped = True
-        elif character == '"':
-            inside = not inside
+    text = _STRING.sub(lambda found: found[0].replace("{", "\\u007b"), json.dumps(data, ensure_ascii=True))
     # A brace behind a brace is one of Jinja's too, and only at the beginning of an empty object in an object.
-    return "".join(found).replace("{{", "{ {")
+    return text.replace("{{", "{ {")
 
 
 def name(text: str) -> str:
     """Text inside of an expression: what is no letter of ASCII is an escape."""
-    return (
-        '"' + "".join(c if c.isascii() and (c.isalnum() or c in "_-. /:") else _escape(c) for c in text) + '"'
-    )
-
-
-def _escape(character: str) -> str:
-    return f"\\U{ord(character):08x}"
+    return '"' + _UNSAFE.sub(lambda found: f"\\U{ord(found[0]):08x}", text) + '"'
 
 
 def expression(reference: Reference, writing: Writing) -> str:

@@ -14,6 +14,7 @@ from shared.common.errors import Misconfigured
 from shared.pipelines.names import identifiers
 from shared.pipelines.plan import Plan
 from shared.pipelines.step import ForEach
+from shared.pipelines.targets.json_lines import json_lines
 from shared.pipelines.targets.lanes import budget_of
 from shared.pipelines.targets.stepfunctions_features import FEATURES
 from shared.pipelines.targets.stepfunctions_flow import Flow, State, gathered, limit
@@ -46,11 +47,11 @@ def compile_plan(plan: Plan, options: Options) -> Mapping[str, bytes]:
         )
     _check_events(plan)
     slots = Slots(_keys(plan))
-    known, made = -1, _machine(plan, options, slots)
+    known, made = 0, _machine(plan, options, slots)
     while known < (known := sum(map(len, slots.wanted.values()))):  # each round finds values that are read
         made = _machine(plan, options, slots)
     name = machine_name(plan.name)
-    text = json.dumps(made, ensure_ascii=True, indent=1) + "\n"
+    text = json_lines(made) + "\n"
     if len(text) > MOST_BYTES:
         text = json.dumps(made, ensure_ascii=True, separators=(",", ":")) + "\n"
     if len(text) > MOST_BYTES:
@@ -58,7 +59,7 @@ def compile_plan(plan: Plan, options: Options) -> Mapping[str, bytes]:
             f"{plan.place} the machine would have {len(text):,} bytes, and Step Functions takes {MOST_BYTES:,}; "
             "move steps to another pipeline and run it by a step of type pipeline"
         )
-    starts = json.dumps(template(plan, name), ensure_ascii=True, indent=1) + "\n"
+    starts = json_lines(template(plan, name)) + "\n"
     return {f"{name}.asl.json": text.encode(), f"{name}.template.json": starts.encode()}
 
 
