@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
@@ -117,8 +118,13 @@ class Plan:
 
     @property
     def file(self) -> str:
-        """The name of the file that the definition is in."""
+        """The name of the file that the definition is in, as it was read."""
         return self.place.file
+
+    @property
+    def file_name(self) -> str:
+        """The last part of `file`, which artifacts name: their bytes do not depend on where a checkout lies."""
+        return re.split(r"[/\\]", self.file)[-1]
 
     def step(self, name: str) -> Step:
         """The step of this name, also one inside a foreach. Raises `Misconfigured` listing the known ones."""

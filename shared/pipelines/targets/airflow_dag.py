@@ -28,7 +28,7 @@ def header(plan: Plan, options: Options) -> str:
     return (
         "# Made by Sluice from a definition. Change that and not this file: it is written anew.\n"
         "# What its parts mean: docs/decisions/0007-plan.md of Sluice.\n"
-        f"# pipeline {quoted(plan.name)}, {version}of {quoted(plan.file)}\n"
+        f"# pipeline {quoted(plan.name)}, {version}of {quoted(plan.file_name)}\n"
         f"# digest {plan.digest()}, for Airflow {options.engine_version}, layout {options.layout}\n"
     )
 
@@ -146,7 +146,7 @@ def about(plan: Plan) -> str:
         "owners": people,
         "runs on": plan.resources.compute_cluster,
         "stores in": plan.resources.storage_location,
-        "definition": plan.file,
+        "definition": plan.file_name,
     }
     lines.append("\n".join(f"* {name}: {value}" for name, value in facts.items() if value))
     return "\n\n".join(lines) + "\n"

@@ -233,14 +233,17 @@ class Works:
 
 
 def workflow_name(pipeline: str) -> str:
-    """The id of a workflow: letters, digits, underscores and hyphens, a letter first.
+    """The id of a workflow: letters, digits, underscores and hyphens, a letter first, and no mark at the end.
 
-    >>> workflow_name("orders_daily")
-    'orders_daily'
+    Source: `workflowId` of projects.locations.workflows.create.
+
+    >>> workflow_name("orders_daily"), workflow_name("2024-04_orders"), workflow_name("orders_")
+    ('orders_daily', 'w_2024-04_orders', 'orders_0')
     """
     from shared.pipelines.names import identifiers
 
-    return identifiers([pipeline], allowed="A-Za-z0-9_-", longest=63, first="A-Za-z")[pipeline]
+    name = identifiers([pipeline], allowed="A-Za-z0-9_-", longest=63, first="A-Za-z", prefix="w_")[pipeline]
+    return name if name[-1].isalnum() else f"{name}0"
 
 
 def _none(reference: Reference) -> None:

@@ -87,7 +87,7 @@ def test_wrong_parameters_and_layouts_are_refused(definitions: Path) -> None:
     assert "layout 99 is not known" in invoke("workflows", "good.yaml", "--layout", "99").output
 
 
-def test_the_bytes_are_the_same_in_another_folder_hash_seed_and_locale(
+def test_the_bytes_are_the_same_by_another_path_hash_seed_and_locale(
     definitions: Path, tmp_path: Path
 ) -> None:
     found = []
@@ -96,12 +96,14 @@ def test_the_bytes_are_the_same_in_another_folder_hash_seed_and_locale(
         folder.mkdir()
         (folder / "good.yaml").write_text(GOOD)
         environment = {**os.environ, "PYTHONHASHSEED": str(number), "LC_ALL": locale, "PYTHONPATH": str(ROOT)}
-        for target in ("stepfunctions", "mermaid"):
-            command = [sys.executable, "-m", "src.cli", "generate", target, "good.yaml", "-o", "out"]
+        named = "good.yaml" if number == 1 else str(folder / "good.yaml")
+        for target in ("airflow", "stepfunctions", "mermaid"):
+            command = [sys.executable, "-m", "src.cli", "generate", target, named, "-o", "out"]
             subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
-        found.append({path.name: path.read_bytes() for path in (folder / "out").iterdir()})
+        made = sorted(path for path in (folder / "out").rglob("*") if path.is_file())
+        found.append({str(path.relative_to(folder)): path.read_bytes() for path in made})
 
-    assert 3 == len(found[0])
+    assert 4 == len(found[0])
     assert found[0] == found[1]
 
 
