@@ -59,7 +59,7 @@ def compile_plan(plan: Plan, options: Options) -> Mapping[str, bytes]:
             f"{plan.place} the machine would have {len(text):,} bytes, and Step Functions takes {MOST_BYTES:,}; "
             "move steps to another pipeline and run it by a step of type pipeline"
         )
-    starts = json_lines(template(plan, name)) + "\n"
+    starts = json_lines(template(plan, name, made)) + "\n"
     return {f"{name}.asl.json": text.encode(), f"{name}.template.json": starts.encode()}
 
 
@@ -225,4 +225,4 @@ def _check_events(plan: Plan) -> None:
         )
 
 
-STEPFUNCTIONS = Target(TargetName.STEPFUNCTIONS, compile_plan, FEATURES)
+STEPFUNCTIONS = Target(TargetName.STEPFUNCTIONS, compile_plan, FEATURES, version=2)

@@ -12,6 +12,8 @@ from typing import Any, assert_never
 from shared.common.instants import format_instant
 from shared.pipelines.plan import Plan
 from shared.pipelines.schedule import Cron, Event, Once, Rate, Schedule
+from shared.pipelines.targets.stepfunctions_flow import State
+from shared.pipelines.targets.stepfunctions_roles import machine_role, start_role, tasks_of
 from shared.pipelines.targets.stepfunctions_work import machine_name
 
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
@@ -67,8 +69,14 @@ def rate(seconds: int) -> str:
     raise AssertionError("rates are whole minutes")
 
 
-def template(plan: Plan, name: str) -> dict[str, Any]:
-    """The machine, its schedules and its rules; roles are given as parameters. The definition lies beside it."""
+def template(plan: Plan, name: str, machine: State) -> dict[str, Any]:
+    """The machine, its schedules and its rules, and the roles of both where none are given. The definition lies
+    beside it.
+    """
+    tasks = tasks_of(machine)
+    parameters: dict[str, Any] = {
+        "Role": _role_parameter("of the machine; without one, it gets one of its own")
+    }
     resources: dict[str, Any] = {
         "Machine": {
             "Type": "AWS::Serverless::StateMachine",
@@ -76,25 +84,50 @@ def template(plan: Plan, name: str) -> dict[str, Any]:
                 "Name": name,
                 "Type": "STANDARD",
                 "DefinitionUri": f"{name}.asl.json",
-                "Role": {"Ref": "Role"},
+                "Role": _given_or("Role", "MachineRole"),
                 "Tags": {"pipeline": name} | ({"domain": _tag(plan.domain)} if plan.domain else {}),
             },
-        }
+        },
+        "MachineRole": {**machine_role(plan, name, tasks), "Condition": "MakesRole"},
     }
+    conditions = {
+        "MakesRole": _is_empty("Role"),
+        "HasBoundary": {"Fn::Not": [_is_empty("PermissionsBoundary")]},
+    }
+    if "ecs:runTask" in tasks:
+        said = "ARNs of the roles that the tasks of ECS take: their own, and those by which they are started"
+        parameters["TaskRoles"] = {"Type": "CommaDelimitedList", "Description": said}
     if plan.schedule is not None:
+        parameters["StartRole"] = _role_parameter("that starts the machine; without one, it is made")
+        conditions["MakesStartRole"] = _is_empty("StartRole")
+        service = "events" if isinstance(plan.schedule.trigger, Event) else "scheduler"
+        resources["OwnStartRole"] = {**start_role(service), "Condition": "MakesStartRole"}
         resources |= _schedules(plan.schedule, name)
-    parameters = {"Role": {"Type": "String", "Description": "ARN of the role that the machine has"}}
-    if plan.schedule is not None:
-        parameters["StartRole"] = {
-            "Type": "String",
-            "Description": "ARN of a role that may start the machine",
-        }
+    parameters["PermissionsBoundary"] = {
+        "Type": "String",
+        "Default": "",
+        "Description": "ARN of a policy that bounds the roles that are made here, where the organization asks for one",
+    }
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Transform": "AWS::Serverless-2016-10-31",
         "Parameters": parameters,
+        "Conditions": conditions,
         "Resources": resources,
     }
+
+
+def _role_parameter(what: str) -> dict[str, str]:
+    return {"Type": "String", "Default": "", "Description": f"ARN of the role {what}"}
+
+
+def _is_empty(parameter: str) -> dict[str, Any]:
+    return {"Fn::Equals": [{"Ref": parameter}, ""]}
+
+
+def _given_or(parameter: str, made: str) -> dict[str, Any]:
+    """The role that is given, else the one that is made."""
+    return {"Fn::If": [f"Makes{parameter}", {"Fn::GetAtt": [made, "Arn"]}, {"Ref": parameter}]}
 
 
 def _tag(text: str) -> str:
@@ -120,7 +153,11 @@ def _schedules(schedule: Schedule, name: str) -> dict[str, Any]:
             "ScheduleExpression": expression,
             "ScheduleExpressionTimezone": "UTC" if isinstance(schedule.trigger, Once) else schedule.timezone,
             "FlexibleTimeWindow": {"Mode": "OFF"},
-            "Target": {"Arn": {"Ref": "Machine"}, "RoleArn": {"Ref": "StartRole"}, "Input": _TIME},
+            "Target": {
+                "Arn": {"Ref": "Machine"},
+                "RoleArn": _given_or("StartRole", "OwnStartRole"),
+                "Input": _TIME,
+            },
         }
         properties["Name"] = properties["Name"][:64]
         if schedule.start is not None:
@@ -155,7 +192,7 @@ def _rule(event: str) -> dict[str, Any]:
     target = {
         "Id": "machine",
         "Arn": {"Ref": "Machine"},
-        "RoleArn": {"Ref": "StartRole"},
+        "RoleArn": _given_or("StartRole", "OwnStartRole"),
         "InputTransformer": {"InputPathsMap": {"time": "$.time"}, "InputTemplate": '{"time": <time>}'},
     }
     return {"Type": "AWS::Events::Rule", "Properties": {"EventPattern": pattern, "Targets": [target]}}

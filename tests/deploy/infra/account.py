@@ -117,12 +117,19 @@ class Account:
         return boto3.client(service)
 
     def create(self, **parameters: str) -> None:
+        self._stack(STACK, self.template, parameters)
+
+    def deploy(self, stack: str, path: Path, **parameters: str) -> None:
+        """Make a stack of a template that names local files, beside ours."""
+        made = package(path, S3Store("packages", clock=SystemClock()))
+        self._stack(stack, transformed(made, **parameters), parameters)
+
+    def _stack(self, name: str, template: dict[str, Any], parameters: Mapping[str, str]) -> None:
         given = [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()]
-        cloudformation = self.client("cloudformation")
-        boto3.client("s3").put_object(Bucket="packages", Key="template.json", Body=json.dumps(self.template))
-        cloudformation.create_stack(
-            StackName=STACK,
-            TemplateURL="https://packages.s3.amazonaws.com/template.json",
+        self.client("s3").put_object(Bucket="packages", Key=f"{name}.json", Body=json.dumps(template))
+        self.client("cloudformation").create_stack(
+            StackName=name,
+            TemplateURL=f"https://packages.s3.amazonaws.com/{name}.json",
             Parameters=given,
             Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
             Tags=[{"Key": "app", "Value": "sluice"}],
@@ -136,17 +143,17 @@ class Account:
             Bucket=self.outputs()["BucketName"], NotificationConfiguration={"EventBridgeConfiguration": {}}
         )
 
-    def resources(self) -> dict[str, Any]:
+    def resources(self, stack: str = STACK) -> dict[str, Any]:
         """What stands there, by logical id."""
-        found = self.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+        found = self.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
         return {one["LogicalResourceId"]: one for one in found if "LogicalResourceId" in one}
 
     def outputs(self) -> dict[str, str]:
         (stack,) = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
         return {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
 
-    def physical(self, logical: str) -> str:
-        return str(self.resources()[logical]["PhysicalResourceId"])
+    def physical(self, logical: str, stack: str = STACK) -> str:
+        return str(self.resources(stack)[logical]["PhysicalResourceId"])
 
     def properties(self, logical: str) -> dict[str, Any]:
         """The resolved properties of a resource that moto only remembers."""
@@ -281,6 +288,10 @@ def _completed(made: Account) -> Iterator[None]:
     import moto.awslambda.models as functions
     import moto.stepfunctions.models as machines
     from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+    from moto.stepfunctions.parser.asl.component.common.string import string_expression
+    from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_aws_sdk import (
+        StateTaskServiceAwsSdk,
+    )
     from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_sfn import (
         StateTaskServiceSfn,
     )
@@ -298,6 +309,23 @@ def _completed(made: Account) -> Iterator[None]:
         env.stack.append(
             {"ExecutionArn": answer["executionArn"], "StartDate": answer["startDate"].isoformat()}
         )
+
+    def list_executions(
+        self: Any, env: Any, resource_runtime_part: Any, normalised_parameters: Any, **more: Any
+    ) -> None:
+        """The only call of an SDK in our machines; the newest first, as AWS has it."""
+        assert "listExecutions" == self.resource.api_action
+        given = {name[0].lower() + name[1:]: value for name, value in normalised_parameters.items()}
+        found = made.client("stepfunctions").list_executions(**given)["executions"]
+        newest = sorted(found, key=lambda one: one["startDate"], reverse=True)
+        env.stack.append({"Executions": [{"ExecutionArn": one["executionArn"]} for one in newest]})
+
+    extract = string_expression.extract_json
+
+    def all_values(path: str, data: Any) -> Any:
+        """A path with a wildcard gives a list, also of one value."""
+        found = extract(path, data)
+        return [found] if ".*." in path and not isinstance(found, list) else found
 
     models = dict.fromkeys(Remembered.KINDS, Remembered) | {"AWS::SecretsManager::Secret": Secret}
 
@@ -322,6 +350,8 @@ def _completed(made: Account) -> Iterator[None]:
             machines.StateMachine, "create_from_cloudformation_json", staticmethod(create_machine)
         ),
         mock.patch.object(StateTaskServiceSfn, "_eval_service_task", start_execution),
+        mock.patch.object(StateTaskServiceAwsSdk, "_eval_service_task", list_executions),
+        mock.patch.object(string_expression, "extract_json", all_values),
         mock.patch.object(retrier_decl, "time", mock.Mock(sleep=lambda seconds: None)),
     ):
         yield
@@ -331,7 +361,7 @@ def _definition(properties: Mapping[str, Any]) -> str:
     """The definition that CloudFormation reads from S3, with its substitutions."""
     place = properties["DefinitionS3Location"]
     body = boto3.client("s3").get_object(Bucket=place["Bucket"], Key=place["Key"])["Body"].read().decode()
-    text = json.dumps(yaml.safe_load(substituted(body, properties["DefinitionSubstitutions"])))
+    text = json.dumps(yaml.safe_load(substituted(body, properties.get("DefinitionSubstitutions", {}))))
     return text.replace(
         '"ToleratedFailurePercentage": 100,', '"ToleratedFailurePercentage": 100.0,'
     )  # else a syntax error
