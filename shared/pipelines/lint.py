@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from shared.pipelines.plan import Form, Plan
-from shared.pipelines.schedule import Cron
+from shared.pipelines.schedule import Cron, is_unsteady
 from shared.pipelines.step import Place, Step, values_of
 from shared.pipelines.values import ListOf, Literal, MapOf, Root, Value
 from shared.pipelines.work import Call, Job, JobService
 
 _SECRET = re.compile(r"passw|secret|token|api_?key|authorization|credential", re.IGNORECASE)
-_NIGHT = range(4)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -65,19 +62,12 @@ def _schedule(plan: Plan) -> Iterator[Finding]:
             f'"{cron.expression}" runs on each such day of the month and on each such day of the week; '
             "not every engine can say this",
         )
-    hours = {int(found) for found in re.findall(r"\d+", cron.fields[1].split("/")[0])}
-    if hours & set(_NIGHT) and _changes_clock(plan.schedule.timezone):
+    if is_unsteady(cron, plan.schedule.timezone):
         yield Finding(
             plan.place,
             "clock-change",
             f"at this time clocks change in {plan.schedule.timezone}; engines then differ: run it in UTC, or later",
         )
-
-
-def _changes_clock(zone: str) -> bool:
-    """Whether this zone has more than one offset in a year."""
-    months = [datetime(2026, month, 1, tzinfo=UTC).astimezone(ZoneInfo(zone)) for month in range(1, 13)]
-    return len({month.utcoffset() for month in months}) > 1
 
 
 def _unused(plan: Plan) -> Iterator[Finding]:

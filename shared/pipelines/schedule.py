@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from functools import cache
+from itertools import islice, pairwise, takewhile
 from typing import TypeAlias
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -135,9 +136,13 @@ def parse_rate(text: str) -> Rate:
     return Rate(int(seconds))
 
 
+_NO_ZONES = {"localtime", "Factory"}
+"""Names in the database of zones that mean whatever a machine is set to."""
+
+
 def parse_timezone(text: str) -> str:
     """The name of a time zone. Raises `Misconfigured` naming the nearest one."""
-    zones = available_timezones()
+    zones = available_timezones() - _NO_ZONES
     if text not in zones:
         error = unknown("time zone", text, zones)
         near = error.hint.partition(" known:")[0] if error.hint.startswith("did you") else ""
@@ -156,6 +161,42 @@ def next_runs(schedule: Schedule, after: datetime, *, count: int = 5) -> list[da
         runs = (run for run in runs if run >= start)
     end = schedule.end
     return [run for run in islice(runs, count) if end is None or run <= end]
+
+
+def is_unsteady(cron: Cron, timezone: str) -> bool:
+    """Whether it names a time of the day that a change of the clock skips or repeats, on some day.
+
+    Times of every hour (`*` for the hour) are not looked at: something is always run then.
+    """
+    from cronsim import CronSim
+
+    minute, hour, *_ = cron.fields
+    if hour.startswith("*"):
+        return False
+    day = datetime(2026, 1, 1)  # noqa: DTZ001 - times of any day
+    times = {
+        (run.hour, run.minute)
+        for run in _until(day + timedelta(days=1), CronSim(f"{minute} {hour} * * *", day))
+    }
+    return bool(times & _changing(timezone))
+
+
+def _until(end: datetime, runs: Iterator[datetime]) -> Iterator[datetime]:
+    return takewhile(lambda run: run <= end, runs)
+
+
+@cache
+def _changing(timezone: str) -> frozenset[tuple[int, int]]:
+    """The times of a day, hour and minute, that are skipped or come twice on some day of 2026 (PEP 495: there the two
+    readings of a local time have different offsets).
+    """
+    zone = ZoneInfo(timezone)
+    noons = [datetime(2025, 12, 31, 12, tzinfo=zone) + timedelta(days=days) for days in range(367)]
+    days = [after for before, after in pairwise(noons) if before.utcoffset() != after.utcoffset()]
+    times = (day.replace(hour=minute // 60, minute=minute % 60) for day in days for minute in range(1440))
+    return frozenset(
+        (time.hour, time.minute) for time in times if time.utcoffset() != time.replace(fold=1).utcoffset()
+    )
 
 
 def _runs(schedule: Schedule, after: datetime) -> Iterator[datetime]:

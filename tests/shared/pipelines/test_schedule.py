@@ -15,6 +15,7 @@ from shared.pipelines.schedule import (
     Once,
     Rate,
     Schedule,
+    is_unsteady,
     next_runs,
     parse_cron,
     parse_rate,
@@ -82,6 +83,33 @@ def test_rates_are_whole_minutes(text: str, seconds: int) -> None:
 def test_bad_rates_are_refused(text: str) -> None:
     with pytest.raises(Misconfigured, match=r"is no rate|is not a duration"):
         parse_rate(text)
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone", "unsteady"),
+    [
+        ("30 2 * * *", "Europe/Berlin", True),
+        ("0 0-5 * * *", "Europe/Berlin", True),
+        ("@daily", "Europe/Berlin", False),
+        ("59 1 * * *", "Europe/Berlin", False),
+        ("0 3 * * *", "Europe/Berlin", False),
+        ("*/5 * * * *", "Europe/Berlin", False),
+        ("30 1 * * *", "America/New_York", True),
+        ("0 3 * * *", "America/New_York", False),
+        ("45 1 * * *", "Australia/Lord_Howe", True),
+        ("@daily", "Africa/Cairo", True),
+        ("30 2 * * *", "Asia/Tokyo", False),
+    ],
+)
+def test_times_that_a_change_of_the_clock_skips_or_repeats_are_known(
+    expression: str, zone: str, *, unsteady: bool
+) -> None:
+    assert unsteady == is_unsteady(parse_cron(expression), zone)
+
+
+def test_the_zone_of_a_machine_is_none() -> None:
+    with pytest.raises(Misconfigured, match="unknown time zone"):
+        parse_timezone("localtime")
 
 
 def test_an_unknown_zone_names_the_nearest() -> None:
