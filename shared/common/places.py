@@ -15,6 +15,18 @@ Key = str | int
 Position = tuple[int, int]  # line and column, both from 1
 
 
+class Elsewhere(tuple[int, int]):
+    """A position in another file than the document's own: that of a value which was taken over from there."""
+
+    file: str
+
+    @classmethod
+    def of(cls, at: Position, file: str) -> Elsewhere:
+        made = cls(at)
+        made.file = file
+        return made
+
+
 @dataclass(slots=True)
 class Spot:
     """A value's place, the places of its keys (mappings only), and the spots of what it holds.
@@ -38,6 +50,15 @@ class Spot:
             spot = child
         return position
 
+    def elsewhere(self, file: str) -> Spot:
+        """The same spots, to be hung into a document of another file than `file`, which they are in."""
+        return Spot(
+            Elsewhere.of(self.at, file),
+            {key: Elsewhere.of(at, file) for key, at in self.keys.items()},
+            {key: child.elsewhere(file) for key, child in self.children.items()},
+            self.size,
+        )
+
 
 class Problems:
     """What is wrong with one text, collected so that its author sees all of it at once."""
@@ -55,9 +76,10 @@ class Problems:
         return self.error()
 
     def error(self, *, most: int = 40) -> Misconfigured:
-        """One error with a line per problem, in the order of the text."""
-        unique = sorted(set(self.found))
-        lines = [f"{self.file}:{line}:{column} {text}" for (line, column), text in unique[:most]]
+        """One error with a line per problem, in the order of the text; what is in other files comes behind it."""
+        named = {(at.file if isinstance(at, Elsewhere) else "", *at, text) for at, text in self.found}
+        unique = sorted(named)
+        lines = [f"{file or self.file}:{line}:{column} {text}" for file, line, column, text in unique[:most]]
         if len(unique) > most:
             lines.append(f"… and {len(unique) - most} more")
         return Misconfigured("\n".join(lines))

@@ -17,7 +17,8 @@ from shared.contracts.contract import Contract
 from shared.gitops.change import Change, Kind, Side, changes_between
 from shared.gitops.manifest import Manifest
 from shared.gitops.repository import ChangeKind, FileChange, Repository
-from shared.gitops.stale import Contents, Scope
+from shared.gitops.stale import Contents, Scope, with_defaults
+from shared.pipelines.defaults import is_defaults
 
 
 class Inspector(Protocol):
@@ -74,7 +75,7 @@ def plan(
     touched = {one.path: one for one in mine}
     wanted = _wanted(repository, scope, base, touched, before)
     old, new = Contents(repository, base), _Merged(repository, base, head, touched)
-    relevant = [p for p in touched if scope.is_definition(p) or scope.is_shared(p) or scope.is_contract(p)]
+    relevant = [path for path in touched if scope.counts(path)]
     old.fetch(wanted)
     new.fetch(wanted)
     return Preview(
@@ -104,7 +105,7 @@ class _Merged:
         )
 
     def fetch(self, paths: Iterable[str]) -> None:
-        paths = set(paths)
+        paths = with_defaults(paths)
         self._head.fetch(paths & self._touched.keys())
         self._base.fetch(paths - self._touched.keys())
 
@@ -123,8 +124,9 @@ def _wanted(
 ) -> set[str]:
     """The definitions to look at."""
     wanted = {path for path in touched if scope.is_definition(path)}
-    if any(scope.is_shared(path) for path in touched):
-        wanted |= {path for path in repository.files(base) if scope.is_definition(path)}
+    if any(scope.is_shared(path) or is_defaults(path) for path in touched):
+        there = {path for path in repository.files(base) if scope.is_definition(path)}
+        wanted |= there if any(map(scope.is_shared, touched)) else scope.depend(touched, there)
     if before is not None:
         wanted |= {path for path, woven in before.definitions.items() if touched.keys() & set(woven.reads)}
     return wanted

@@ -9,11 +9,14 @@ from functools import lru_cache
 
 from shared.gitops.manifest import Manifest
 from shared.gitops.repository import ChangeKind, FileChange, Repository
+from shared.pipelines.defaults import candidates, folder_of, is_defaults
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Which files of a repository count: `definitions` and `shared` are patterns, `**` goes through folders.
+
+    Shared defaults (`_defaults.yml`) are no definitions; those below their folder depend on them.
 
     A file that matches `shared` (defaults, contracts, parameters) has all definitions compiled again when it changes.
     Files below `generated` are ours and never definitions. `contracts` are shown in previews with their verdict.
@@ -27,13 +30,28 @@ class Scope:
 
     def is_definition(self, path: str) -> bool:
         inside = bool(self.generated) and path.startswith(f"{self.generated.rstrip('/')}/")
-        return not inside and _matches(path, self.definitions)
+        return not inside and not is_defaults(path) and _matches(path, self.definitions)
+
+    def depend(self, changed: Iterable[str], definitions: Iterable[str]) -> set[str]:
+        """Those of these definitions whose shared defaults are among the files that changed."""
+        folders = tuple({folder_of(path) for path in changed if is_defaults(path)})
+        return {path for path in definitions if path.startswith(folders)} if folders else set()
+
+    def counts(self, path: str) -> bool:
+        """Whether a change of this file may change what is made of definitions, or a verdict on a contract."""
+        return self.is_definition(path) or is_defaults(path) or self.is_shared(path) or self.is_contract(path)
 
     def is_shared(self, path: str) -> bool:
         return _matches(path, self.shared)
 
     def is_contract(self, path: str) -> bool:
         return _matches(path, self.contracts)
+
+
+def with_defaults(paths: Iterable[str]) -> set[str]:
+    """Definitions, and the shared defaults that they may have: what is read together takes one call."""
+    some = set(paths)
+    return some | {name for path in some if not is_defaults(path) for name in candidates(path)}
 
 
 class Contents:
@@ -49,7 +67,10 @@ class Contents:
         return self._get(path) is not None
 
     def fetch(self, paths: Iterable[str]) -> None:
-        """Read many at once."""
+        """Read many at once, with the shared defaults that there may be."""
+        self._fetch(with_defaults(paths))
+
+    def _fetch(self, paths: Iterable[str]) -> None:
         wanted = sorted(set(paths) - self._found.keys())
         if wanted:
             found = self._repository.read(wanted, self._sha)
@@ -62,16 +83,21 @@ class Contents:
         return content
 
     def reader(self, definition: str) -> Callable[[str], bytes]:
-        """What a compiler reads other files by; also what is not there is remembered, for it may come."""
+        """What a compiler reads other files by; also what is not there is remembered, for it may come.
+
+        Shared defaults are not: who depends on them is known by their place.
+        """
 
         def read(path: str) -> bytes:
+            if is_defaults(path):
+                return self[path]
             self.reads[definition] = tuple(sorted({*self.reads.get(definition, ()), path}))
             return self[path]
 
         return read
 
     def _get(self, path: str) -> bytes | None:
-        self.fetch([path])
+        self._fetch([path])
         return self._found[path]
 
 
@@ -92,7 +118,7 @@ def stale(
         one.path for one in changes if one.kind is not ChangeKind.REMOVED and scope.is_definition(one.path)
     }
     wanted |= {path for path, woven in before.definitions.items() if touched & set(woven.reads)}
-    wanted |= set(before.failed)
+    wanted |= set(before.failed) | scope.depend(touched, before.definitions)
     pending = set(before.pending)
     wanted |= {path for path, woven in before.definitions.items() if pending & woven.artifacts.keys()}
     gone = {one.path for one in changes if one.kind is ChangeKind.REMOVED} & before.definitions.keys()

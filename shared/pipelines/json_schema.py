@@ -1,5 +1,5 @@
-"""The JSON Schema of the YAML form, made from its models: `python -m shared.pipelines.json_schema >
-docs/pipeline.schema.json`.
+"""The JSON Schemas of the YAML form and of shared defaults, made from their models: `python -m
+shared.pipelines.json_schema` writes them to docs/.
 
 Editors complete and check with it while somebody types. What needs more than one place to decide (names, circles,
 references) only `sluice lint` tells.
@@ -8,29 +8,39 @@ references) only `sluice lint` tells.
 from __future__ import annotations
 
 import json
-import sys
+from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from shared.pipelines.spec import DefinitionSpec
+from shared.pipelines.spec import DefaultsSpec, DefinitionSpec
 
+DOCS = Path(__file__).parents[2] / "docs"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def json_schema() -> dict[str, Any]:
-    """The schema (2020-12) of a definition."""
-    made = DefinitionSpec.model_json_schema(by_alias=True, schema_generator=_Generator)
+PUBLISHED: dict[str, tuple[str, type[BaseModel]]] = {
+    "pipeline.schema.json": ("Pipeline definition", DefinitionSpec),
+    "pipeline-defaults.schema.json": ("Shared defaults of pipelines", DefaultsSpec),
+}
+"""Title and model of each schema, by the name of its file."""
+
+
+def json_schema(name: str = "pipeline.schema.json") -> dict[str, Any]:
+    """A schema (2020-12): of a definition, or the one of this name."""
+    title, model = PUBLISHED[name]
+    made = model.model_json_schema(by_alias=True, schema_generator=_Generator)
     return {
         "$schema": DIALECT,
-        "title": "Pipeline definition",
+        "title": title,
         **{name: value for name, value in _tidy(made).items() if name != "title"},
     }
 
 
-def text() -> str:
+def text(name: str = "pipeline.schema.json") -> str:
     """The schema as it is published."""
-    return json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(json_schema(name), indent=1, ensure_ascii=False) + "\n"
 
 
 class _Generator(GenerateJsonSchema):
@@ -69,4 +79,5 @@ def _tidy(node: Any) -> Any:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(text())
+    for name in PUBLISHED:
+        (DOCS / name).write_text(text(name), encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from shared.pipelines.plan import Form, Plan
@@ -27,10 +27,10 @@ class Finding:
         return f"{self.place} {self.text} [{self.rule}]"
 
 
-def lint(plan: Plan) -> list[Finding]:
-    """All findings in a plan, in the order of the file."""
+def lint(plan: Plan, *, shared: Collection[str] = ()) -> list[Finding]:
+    """All findings in a plan, in the order of the file. `shared`: parameters and pools that a whole folder has."""
     steps = (f for step in plan.all_steps() for f in _step(step))
-    return sorted({*_schedule(plan), *_unused(plan), *same_names(plan), *steps})
+    return sorted({*_schedule(plan), *_unused(plan, shared), *same_names(plan), *steps})
 
 
 def same_names(plan: Plan) -> list[Finding]:
@@ -70,16 +70,16 @@ def _schedule(plan: Plan) -> Iterator[Finding]:
         )
 
 
-def _unused(plan: Plan) -> Iterator[Finding]:
+def _unused(plan: Plan, shared: Collection[str]) -> Iterator[Finding]:
     if plan.form is Form.LEVELS:
         return
     used = {r.name for step in plan.steps for r in step.references() if r.root is Root.PARAMETER}
     for parameter in plan.parameters:
-        if parameter.name not in used:
+        if parameter.name not in used and parameter.name not in shared:
             yield Finding(plan.place, "unused", f'no step uses the parameter "{parameter.name}"')
     pools = {step.pool for step in plan.all_steps()}
     for pool in plan.pools:
-        if pool.name not in pools:
+        if pool.name not in pools and pool.name not in shared:
             yield Finding(plan.place, "unused", f'no step uses the pool "{pool.name}"')
 
 

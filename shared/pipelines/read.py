@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
@@ -12,6 +14,7 @@ from shared.common.documents import Document, read_json_document, read_yaml
 from shared.common.errors import Misconfigured
 from shared.common.places import Problems, Spot
 from shared.pipelines.compose import ReadFile, compose
+from shared.pipelines.defaults import files_above, read_defaults, refuse_defaults, under
 from shared.pipelines.level_specs import LevelsSpec
 from shared.pipelines.levels import SameNames, compose_levels
 from shared.pipelines.plan import Plan
@@ -22,28 +25,53 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def read_definition(
-    text: str | bytes, *, file: str, read_file: ReadFile | None = None, same_names: SameNames = "levels"
+    text: str | bytes,
+    *,
+    file: str,
+    read_file: ReadFile | None = None,
+    same_names: SameNames = "levels",
+    defaults: Callable[[], Sequence[Document]] = tuple,
 ) -> Plan:
     """The plan of the definition in `text`.
 
     `file` is its name: for messages, to tell JSON from YAML, and because the name of a LEVEL file is its pipeline's.
     `read_file` reads the files that a definition names, relative to it. `same_names`: what becomes of a JOB_NAME that
-    is used twice in a LEVEL file. Raises `Misconfigured` with one line per fault, `file:line:column path: what is
-    wrong; what is known`.
+    is used twice in a LEVEL file. `defaults` gives shared ones, the nearest first; LEVEL files have none. Raises
+    `Misconfigured` with one line per fault, `file:line:column path: what is wrong; what is known`.
     """
+    refuse_defaults(file)
     document = read_json_document(text, file=file) if file.endswith(".json") else read_yaml(text, file=file)
     if isinstance(document.data, list) or (isinstance(document.data, dict) and "definition" in document.data):
         return _from_levels(document, same_names)
-    return _from_yaml(document, read_file or no_files)
+    return _from_yaml(under(document, defaults()), read_file or no_files)
 
 
 def read_plan(path: Path, *, name: str = "", same_names: SameNames = "levels") -> Plan:
-    """The plan of the definition in a file, which may name files beside and below it. Raises `Misconfigured`."""
+    """The plan of the definition in a file, which may name files beside and below it, and has the shared defaults of
+    its folder and of those above. Raises `Misconfigured`.
+    """
     try:
         text = path.read_bytes()
     except OSError as error:
         raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
-    return read_definition(text, file=name or str(path), read_file=files_beside(path), same_names=same_names)
+    return read_definition(
+        text,
+        file=name or str(path),
+        read_file=files_beside(path),
+        same_names=same_names,
+        defaults=partial(defaults_above, path),
+    )
+
+
+def defaults_above(path: Path) -> list[Document]:
+    """The shared defaults of a definition, the nearest first. Raises `Misconfigured`."""
+    found = []
+    for file in files_above(path):
+        try:
+            found.append(read_defaults(file.read_bytes(), file=str(file)))
+        except OSError as error:
+            raise Misconfigured(f"{file} cannot be read: {error.strerror}") from None
+    return found
 
 
 def files_beside(path: Path) -> ReadFile:

@@ -28,7 +28,7 @@ from shared.pipelines.schedule import (
     parse_rate,
     parse_timezone,
 )
-from shared.pipelines.step_specs import NotificationSpec, Steps
+from shared.pipelines.step_specs import NotificationSpec, PoolName, Retries, Steps, Timeout
 from shared.pipelines.written import Free, Seconds, Text, Written
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
@@ -113,17 +113,13 @@ def _trigger(kind: str, expression: str, timezone: str) -> Trigger:
     return Event(expression)
 
 
-class PipelineSpec(Written):
-    """A pipeline: what it is, when it runs, and its steps."""
+class PipelineCommon(Written):
+    """What pipelines may have in common: each of these keys may stand in shared defaults."""
 
-    name: PipelineName
-    version: str = Field("", examples=["1.0.0"])
     domain: str = ""
-    description: str = ""
     owners: tuple[OwnerSpec, ...] = ()
     schedule: ScheduleSpec | None = None
     parameters: Free = Field({}, description="Parameters of a run with their defaults: ${params.NAME}.")
-    steps: Steps
     notifications: NotificationSpec = NotificationSpec()
     pools: dict[str, Annotated[int, Field(ge=1)]] = Field(
         {}, description="How many steps of each pool may run at once."
@@ -135,6 +131,15 @@ class PipelineSpec(Written):
     deadline: Seconds | None = Field(None, description="How long a run may take in all.")
 
 
+class PipelineSpec(PipelineCommon):
+    """A pipeline: what it is, when it runs, and its steps."""
+
+    name: PipelineName
+    version: str = Field("", examples=["1.0.0"])
+    description: str = ""
+    steps: Steps
+
+
 class ResourcesSpec(Written):
     compute_cluster: str = ""
     storage_location: str = ""
@@ -144,4 +149,20 @@ class DefinitionSpec(Written):
     """A pipeline definition."""
 
     pipeline: PipelineSpec
+    resources: ResourcesSpec = ResourcesSpec()
+
+
+class StepDefaultsSpec(Written):
+    """What steps say that do not say it themselves, as far as their type has the key."""
+
+    retries: Retries = 0
+    timeout: Timeout = None
+    pool: PoolName = ""
+
+
+class DefaultsSpec(Written):
+    """Shared defaults, `_defaults.yml`: they hold for the definitions of their folder and of those below it."""
+
+    pipeline: PipelineCommon = PipelineCommon()
+    steps: StepDefaultsSpec = StepDefaultsSpec()
     resources: ResourcesSpec = ResourcesSpec()

@@ -109,21 +109,27 @@ class Tolerable(Conditional):
     )
 
 
+def _not_less_than_none(value: int | RetrySpec) -> int | RetrySpec:
+    if isinstance(value, int) and not 0 <= value <= 100:
+        raise ValueError("0 to 100 retries")
+    return value
+
+
+Retries = Annotated[
+    int | RetrySpec,
+    AfterValidator(_not_less_than_none),
+    Field(description="Attempts after the first one, or count, delay and backoff."),
+]
+Timeout = Annotated[Seconds | None, Field(description="How long one attempt may take.")]
+PoolName = Annotated[str, Field(description="A pool of the pipeline; the step takes one of its places.")]
+
+
 class Attempted(Tolerable):
     """A step that does work, which can fail, take too long, and be tried again."""
 
-    retries: int | RetrySpec = Field(
-        0, description="Attempts after the first one, or count, delay and backoff."
-    )
-    timeout: Seconds | None = Field(None, description="How long one attempt may take.")
-    pool: str = Field("", description="A pool of the pipeline; the step takes one of its places.")
-
-    @field_validator("retries")
-    @classmethod
-    def _not_less_than_none(cls, value: int | RetrySpec) -> int | RetrySpec:
-        if isinstance(value, int) and not 0 <= value <= 100:
-            raise ValueError("0 to 100 retries")
-        return value
+    retries: Retries = 0
+    timeout: Timeout = None
+    pool: PoolName = ""
 
 
 class IngestionSpec(Attempted):

@@ -64,6 +64,7 @@ def generate(
     What an engine can do is in docs/targets.md. A definition that it cannot express is refused with file and line, and
     nothing of it is written; the others are.
     """
+    from shared.pipelines.defaults import is_defaults
     from shared.pipelines.targets.catalogue import target as target_by_name
 
     screen: Screen = context.obj
@@ -72,6 +73,9 @@ def generate(
     owners: dict[str, Path] = {}
     code = Exit.DONE
     for path in definition:
+        if is_defaults(path.name):  # A pattern of the shell names it with the definitions.
+            screen.say(f"no pipeline: {path} holds shared defaults")
+            continue
         try:
             plan = plan_of(path, same_names)
             warn_of_same_names(screen, plan)

@@ -61,20 +61,27 @@ def warn_of_same_names(screen: Screen, plan: Plan) -> None:
 @click.pass_context
 def lint(context: click.Context, definition: tuple[Path, ...], same_names: SameNames, strict: bool) -> None:
     """Check pipeline definitions: every fault of every file with its line, and what is perhaps not meant."""
+    from shared.pipelines.defaults import is_defaults, names_in
     from shared.pipelines.lint import lint as look_at
+    from shared.pipelines.read import defaults_above
 
     screen: Screen = context.obj
     answer: list[dict[str, Any]] = []
     wrong = False
     for path in definition:
         try:
+            if is_defaults(path.name) and path.exists():
+                defaults_above(path)
+                screen.say(f"{path}: shared defaults, nothing to complain about")
+                answer.append({"file": str(path), "faults": [], "findings": []})
+                continue
             plan = plan_of(path, same_names)
+            findings = [str(one) for one in look_at(plan, shared=names_in(defaults_above(path)))]
         except SluiceError as error:
             wrong = True
             screen.warn(str(error))
             answer.append({"file": str(path), "faults": str(error).splitlines(), "findings": []})
             continue
-        findings = [str(finding) for finding in look_at(plan)]
         wrong = wrong or (strict and bool(findings))
         for finding in findings:
             screen.warn(finding)

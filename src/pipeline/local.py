@@ -18,6 +18,7 @@ from shared.common.clock import random_token
 from shared.common.errors import Misconfigured, Refused, Transient, unknown
 from shared.common.instants import format_instant
 from shared.common.types import JSON
+from shared.pipelines.defaults import is_defaults
 from shared.pipelines.levels import SameNames
 from shared.pipelines.plan import Plan
 from shared.pipelines.read import read_plan
@@ -166,7 +167,7 @@ def _inner(
 
 def definition_named(name: str, folder: Path) -> Path:
     """The definition of a pipeline in a folder, by its file's name or the name inside. Raises `Misconfigured`."""
-    files = sorted(path for path in folder.iterdir() if path.suffix in _ENDINGS)
+    files = sorted(p for p in folder.iterdir() if p.suffix in _ENDINGS and not is_defaults(p.name))
     for path in files:
         if path.stem == name:
             return path

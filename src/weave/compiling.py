@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from posixpath import dirname, join, normpath
 
+from shared.common.documents import Document
 from shared.common.errors import Misconfigured
 from shared.gitops.change import Side
 from shared.gitops.compiling import Compiled
 from shared.gitops.configuration import Woven
+from shared.pipelines.defaults import candidates, read_defaults
 from shared.pipelines.platform import read_platform
 from shared.pipelines.read import read_definition
 from shared.pipelines.targets.catalogue import target
@@ -42,7 +44,12 @@ class PipelineCompiler:
 
     def inspect(self, path: str, content: bytes, read: Callable[[str], bytes]) -> Side:
         """The plan and the artifacts of one definition. Raises as `compile` does."""
-        plan = read_definition(content, file=path, read_file=lambda name: _beside(path, name, read))
+        plan = read_definition(
+            content,
+            file=path,
+            read_file=lambda name: _beside(path, name, read),
+            defaults=lambda: list(_defaults(path, read)),
+        )
         options = self._options
         if file := self._woven.parameters:
             options = replace(options, platform=read_platform(_text(file, read), file=file))
@@ -51,6 +58,16 @@ class PipelineCompiler:
             folder = f"{one.name.value}/" if len(self.targets) > 1 else ""
             made |= {f"{folder}{name}": body for name, body in one.compile(plan, options).items()}
         return Side(path, plan, made)
+
+
+def _defaults(definition: str, read: Callable[[str], bytes]) -> Iterator[Document]:
+    """The shared defaults of a definition, the nearest first."""
+    for name in candidates(definition):
+        try:
+            content = read(name)
+        except KeyError:
+            continue
+        yield read_defaults(content, file=name)
 
 
 def _beside(definition: str, name: str, read: Callable[[str], bytes]) -> str:

@@ -71,7 +71,7 @@ def _before(
             return Manifest.of(body, file=name)
     parted = repository.merge_base(base, head) or base
     touched = repository.changes(parted, head) or ()
-    if all(scope.is_definition(one.path) or scope.is_shared(one.path) for one in touched):
+    if all(scope.counts(one.path) for one in touched):
         return Manifest()
     contents = Contents(repository, base)
     paths = sorted(path for path in repository.files(base) if scope.is_definition(path))

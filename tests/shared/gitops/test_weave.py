@@ -156,6 +156,38 @@ def test_a_change_of_what_is_shared_has_all_compiled_again(change: dict[str, byt
     assert ["flows/a.yml", "flows/b.yml"] == compiler.compiled
 
 
+@pytest.mark.parametrize("change", [{"flows/x/_defaults.yml": b"2"}, {"flows/x/_defaults.yml": None}])
+def test_shared_defaults_that_change_have_those_below_them_compiled_again(
+    change: dict[str, bytes | None],
+) -> None:
+    repository = FakeRepository()
+    there = {"flows/a.yml": b"a", "flows/x/b.yml": b"b", "flows/x/y/c.yml": b"c"}
+    repository.push("main", {**there, "flows/x/_defaults.yml": b"1", "flows/xx.yml": b"xx"})
+    assert ("flows/a.yml", "flows/x/b.yml", "flows/x/y/c.yml", "flows/xx.yml") == committed(
+        repository
+    ).compiled
+    repository.push("main", change)
+    compiler = Toy()
+
+    committed(repository, compiler)
+
+    assert ["flows/x/b.yml", "flows/x/y/c.yml"] == compiler.compiled
+    manifest = repository.commits[repository.branches["main"]].tree[f"made/{NAME}"]
+    assert b"_defaults.yml" not in manifest
+
+
+def test_new_shared_defaults_at_the_top_have_all_compiled_again() -> None:
+    repository = FakeRepository()
+    repository.push("main", {"flows/a.yml": b"a", "flows/x/b.yml": b"b"})
+    committed(repository)
+    repository.push("main", {"_defaults.yml": b"1"})
+    compiler = Toy()
+
+    committed(repository, compiler)
+
+    assert ["flows/a.yml", "flows/x/b.yml"] == compiler.compiled
+
+
 def test_another_version_of_the_compiler_has_all_compiled_again() -> None:
     repository = FakeRepository()
     repository.push("main", {"flows/a.yml": b"a", "flows/b.yml": b"b"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from shared.pipelines.defaults import read_defaults
 from shared.pipelines.json_schema import json_schema
 from shared.pipelines.read import read_definition
 from shared.pipelines.work import RUNNING_STATES, SUCCEEDED_STATES, Kind
@@ -19,7 +20,11 @@ def test_every_key_kind_and_state_is_on_the_page() -> None:
     assert set() == (keys | set(Kind) | RUNNING_STATES | SUCCEEDED_STATES) - said
 
 
-def test_the_example_is_read() -> None:
-    (text,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+def test_the_examples_are_read() -> None:
+    text, shared = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    defaults = [read_defaults(shared, file="_defaults.yml")]
 
-    assert ["land", "sums", "plausible"] == [step.name for step in read_definition(text, file="p.yaml").steps]
+    plan = read_definition(text, file="p.yaml", defaults=lambda: defaults)
+
+    assert ["land", "sums", "plausible"] == [step.name for step in plan.steps]
+    assert {7200.0} == {step.timeout_seconds for step in plan.steps}

@@ -70,6 +70,40 @@ def test_what_is_perhaps_not_meant_is_a_fault_when_strict(definitions: Path) -> 
     assert ["good"] == [one["pipeline"] for one in json.loads(strict.stdout)]
 
 
+def test_shared_defaults_hold_for_every_command(definitions: Path) -> None:
+    defaults = "pipeline: {parameters: {x: 1}, pools: {vendor: 1}, domain: sales, deadline: %s}\nsteps: {retries: 1}\n"
+    (definitions / "_defaults.yml").write_text(defaults % "1h")
+    (definitions / "land.yaml").write_text(
+        "pipeline:\n  name: land\n  steps: [{name: a, type: load, source: shop, pool: vendor}]\n"
+    )
+    words = ["_defaults.yml", "land.yaml"]
+
+    linted, made, drawn = (
+        invoke("lint", "--strict", *words),
+        invoke("generate", "airflow", *words),
+        invoke("graph", "land.yaml"),
+    )
+
+    assert (0, 0, 0) == (linted.exit_code, made.exit_code, drawn.exit_code), linted.output + made.output
+    assert "_defaults.yml: shared defaults, nothing to complain about" in linted.stdout
+    assert "no pipeline: _defaults.yml holds shared defaults" in made.stdout
+    dag = (definitions / "generated/dags/land.py").read_text()
+    assert ("sales" in dag, "vendor" in dag, "retries" in dag) == (True, True, True)
+    ran = json.loads(invoke("pipeline", "run", "good.yaml", "--param", "x=2", "--json").stdout)
+    assert ["succeeded", "succeeded"] == [one["state"] for one in ran["steps"].values()]
+
+    (definitions / "_defaults.yml").write_text(defaults % "often")
+    for verb in (["lint"], ["generate", "airflow"], ["graph"], ["pipeline", "run"]):
+        done = invoke(*verb, "good.yaml")
+
+        assert (2, True) == (done.exit_code, "_defaults.yml:1:77 pipeline.deadline:" in done.stderr), (
+            done.stderr
+        )
+    assert 2 == invoke("lint", "_defaults.yml").exit_code
+    assert "holds shared defaults and no pipeline" in invoke("graph", "_defaults.yml").stderr
+    assert "cannot be read" in invoke("lint", "sub/_defaults.yml").stderr
+
+
 def test_a_file_that_is_not_there_is_told(definitions: Path) -> None:
     done = invoke("lint", "nowhere.yaml")
 

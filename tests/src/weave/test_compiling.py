@@ -41,6 +41,22 @@ def test_several_targets_have_a_folder_each_and_one_has_none() -> None:
     assert compiler(", targets: [stepfunctions]").version != compiler(", targets: [airflow]").version
 
 
+def test_shared_defaults_are_those_of_the_folders_above_in_the_repository() -> None:
+    read = {
+        "p/_defaults.yml": b"pipeline: {domain: near}",
+        "_defaults.yml": b"pipeline: {domain: far, max_runs: 3}",
+        "q/_defaults.yml": b"pipeline: {max_runs: 9}",
+    }
+
+    plan = compiler().inspect("p/x/a.yml", PLAIN, reader(read)).plan
+
+    assert plan
+    assert ("near", 3) == (plan.domain, plan.max_runs)
+    read["_defaults.yml"] = b"pipeline: {max_runs: 0}"
+    with pytest.raises(SluiceError, match=r"^_defaults.yml:1:22 pipeline.max_runs"):
+        compiler().inspect("p/x/a.yml", PLAIN, reader(read))
+
+
 def test_a_file_of_parameters_that_is_missing_is_told() -> None:
     with pytest.raises(SluiceError, match="no file of parameters"):
         compiler(", targets: [stepfunctions], parameters: platform.json").compile(

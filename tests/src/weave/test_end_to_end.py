@@ -272,12 +272,12 @@ PULL = "{to: pull_request}"
 @pytest.mark.parametrize(
     ("host", "deliver", "calls"),
     [
-        ("github", PULL, 13),
-        ("gitlab", PULL, 12),
-        ("bitbucket", PULL, 12),
-        ("github", COMMIT, 10),
-        ("gitlab", COMMIT, 11),
-        ("bitbucket", COMMIT, 9),
+        ("github", PULL, 14),
+        ("gitlab", PULL, 13),
+        ("bitbucket", PULL, 14),
+        ("github", COMMIT, 11),
+        ("gitlab", COMMIT, 12),
+        ("bitbucket", COMMIT, 11),
     ],
 )
 def test_fifty_changed_definitions_take_few_calls(
@@ -336,6 +336,25 @@ def test_a_pull_request_has_one_comment_and_a_status_from_its_opening_to_its_end
     yard.model.merge(number)
     yard.pull_changed(number, closed=True)
     assert (0, second) == (yard.work(), remarks(yard, number))
+
+
+def test_shared_defaults_are_planned_and_woven_for_all_below_them(yard: Yard) -> None:
+    there = {f"pipelines/{name}.yml": definition(name.replace("/", "_")) for name in ("a", "x/b", "x/y/c")}
+    yard.push({**there})
+    before = yard.made()
+
+    number = pull(yard, {"pipelines/x/_defaults.yml": b"steps: {retries: 4}\n"})
+
+    assert "Pipelines: 2 changed" in "".join(remarks(yard, number).values())
+    yard.model.merge(number)
+    yard.pushed()
+    assert 0 == yard.work()
+    changed = {name for name, body in yard.made().items() if body != before[name]}
+    assert {"x_b.asl.json", "x_y_c.asl.json"} == {name for name in changed if name.endswith(".asl.json")}
+
+    head = yard.push({"pipelines/x/_defaults.yml": b"steps: {retries: many}\n"})
+    verdict, told = yard.model.statuses[head, STATUS]
+    assert (Verdict.FAILURE, "pipelines/x/_defaults.yml:1:18") == (verdict, told[:30])
 
 
 def test_a_pull_request_that_changes_no_pipeline_is_not_talked_about(yard: Yard) -> None:
