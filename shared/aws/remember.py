@@ -16,18 +16,24 @@ DAYS = 3
 """How long a delivery is remembered: GitHub lets people send one again for that long."""
 
 
-class _HalfAMinute:
-    """After so long, one who runs it is taken for dead, and another may: an invocation lives no longer."""
+class _Life:
+    """How long Powertools takes one who runs it for alive."""
+
+    def __init__(self, seconds: int) -> None:
+        self._seconds = seconds
 
     def get_remaining_time_in_millis(self) -> int:
-        return 30_000
+        return self._seconds * 1000
 
 
 class Remembered:
-    """The table of that name. `client` is for tests."""
+    """The table of that name. After `seconds` one who runs it is taken for dead, and another may: as long as an
+    invocation lives. `client` is for tests.
+    """
 
-    def __init__(self, table: str, *, client: Any = None) -> None:
+    def __init__(self, table: str, *, seconds: int = 30, client: Any = None) -> None:
         self._table = table
+        self._seconds = seconds
         self._client = client
 
     def once(self, identity: str, act: Callable[[], None]) -> bool:
@@ -56,12 +62,12 @@ class Remembered:
             or aws_client("dynamodb", connect_timeout=2, read_timeout=3, attempts=2),
         )
         config = IdempotencyConfig(expires_after_seconds=DAYS * 86_400, hash_function="sha256")
-        config.register_lambda_context(_HalfAMinute())  # type: ignore[arg-type]
+        config.register_lambda_context(_Life(self._seconds))  # type: ignore[arg-type]
         guarded = idempotent_function(
             run, data_keyword_argument="identity", persistence_store=table, config=config, key_prefix="hook"
         )
         try:
             guarded(identity=identity)
         except BaseError as error:
-            raise Transient(f"the table of deliveries: {error}", table=self._table) from error
+            raise Transient(f"the table of what was done: {error}", table=self._table) from error
         return bool(ran)

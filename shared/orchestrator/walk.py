@@ -46,11 +46,12 @@ def walk(
     process: Callable[[str], Process],
     once: Once,
     remaining: Callable[[], float],
+    attempt: int = 1,
 ) -> Walked:
     """Run every process that the event reaches from the input `source`, each behind all that lead to it.
 
     `key` tells the event from all others; `process` opens one by name; `remaining` are the seconds that are left: what
-    cannot begin any more waits.
+    cannot begin any more waits. `attempt` is larger than at any time before that this event came.
     """
     found = Walked()
     well: list[bool] = []
@@ -65,7 +66,7 @@ def walk(
             if stop.fault:
                 raise Failed(stop.fault)
             limit = min(node.policy.timeout, remaining())
-            name, run = stop.process, Run(stop.process, f"{key}:{stop.process}", timeout=limit)
+            name, run = stop.process, Run(stop.process, f"{key}:{stop.process}", attempt, limit)
             if not once(run.key, lambda name=name, run=run: _run(found, process(name), event, run)):  # type: ignore[misc]
                 found.known.append(name)
             well.append(True)

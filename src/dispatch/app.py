@@ -25,10 +25,16 @@ if TYPE_CHECKING:
     from shared.orchestrator.graph import Graph
     from shared.orchestrator.settings import Surroundings
     from shared.orchestrator.walk import Once
-    from src.dispatch.event import Arrived
+    from src.dispatch.event import Arrived, Translator
 
 MARGIN = 10.0
 """Seconds that are kept for what comes after the work."""
+LIFE = 900
+"""Seconds that an invocation lives at most."""
+AGAIN = 60
+"""Seconds after which a message that failed comes again; each further time four times as long."""
+LONGEST = 43_200
+"""Seconds that a queue can keep a message from view: docs.aws.amazon.com/AWSSimpleQueueService, quotas of messages."""
 
 
 @dataclass
@@ -41,10 +47,22 @@ class Station:
     send: Callable[[str, str, str], None]
     """Puts a message into the queue: its body, the name of the input, and what tells it from others."""
     opened: dict[str, Process] = field(default_factory=dict)
+    put_off: Callable[[str, int], None] = lambda receipt, seconds: None
+    """Lets a message of the app's own queue come again after so many seconds."""
+    queue: str = ""
+    """The name of the app's own queue."""
+    landing: str = ""
+    """The URL of the landing zone."""
 
     @cached_property
     def graph(self) -> Graph:
         return self.document.graph()
+
+    @cached_property
+    def translator(self) -> Translator:
+        from src.dispatch.event import Translator
+
+        return Translator(self.document, self.landing, lambda: self.around.door("landing"))
 
     def process(self, name: str) -> Process:
         if name not in self.opened:
@@ -68,9 +86,7 @@ def handler_of(open_place: Callable[[], Workplace], open_station: Callable[[Work
                     station, records, deadline.remaining, telemetry, request=context.aws_request_id
                 )
             case Mapping():
-                from src.dispatch.event import of_event
-
-                for one in of_event(event, station.document, identity=context.aws_request_id):
+                for one in station.translator.of_event(event, identity=context.aws_request_id):
                     for error in _walked(station, one, deadline.remaining, telemetry):
                         raise error
                 return {"done": True}
@@ -87,14 +103,16 @@ def _messages(
     *,
     request: str,
 ) -> dict[str, Any]:
-    from src.dispatch.event import of_message
-
     again: list[str] = []
     for record in records:
         name = str(record.get("messageId", ""))
         try:
-            found = list(of_message(record, station.document))
-            errors = [error for one in found for error in _walked(station, one, remaining, telemetry)]
+            attempt = _attempt(record)
+            errors = [
+                error
+                for one in station.translator.of_message(record)
+                for error in _walked(station, one, remaining, telemetry, attempt=attempt)
+            ]
         except SluiceError as unreadable:
             errors = [unreadable]
         if not errors:
@@ -107,11 +125,34 @@ def _messages(
                 telemetry.alerts.send(
                     Alert.of(error, key=f"dispatch {name}", app="dispatch", request=request)
                 )
+        _put_off(station, record, count, telemetry)
     return {"batchItemFailures": [{"itemIdentifier": name} for name in again]}
 
 
+def _attempt(record: Mapping[str, Any]) -> int:
+    """A number that grows each time a message comes, also when it comes back from the dead letters."""
+    attributes = record.get("attributes", {})
+    first = int(attributes.get("ApproximateFirstReceiveTimestamp", "0")) // 1000
+    return first + int(attributes.get("ApproximateReceiveCount", "1"))
+
+
+def _put_off(station: Station, record: Mapping[str, Any], count: int, telemetry: Telemetry) -> None:
+    """Without this a message that failed comes again when its time in the queue is over, after an hour and a half."""
+    if not station.queue or str(record.get("eventSourceARN", "")).rpartition(":")[2] != station.queue:
+        return
+    try:
+        station.put_off(str(record.get("receiptHandle", "")), min(AGAIN * 4 ** (count - 1), LONGEST))
+    except Exception as error:  # noqa: BLE001  # then it comes later
+        telemetry.log.warning(f"the message was not put off: {type(error).__name__}")
+
+
 def _walked(
-    station: Station, arrived: Arrived, remaining: Callable[[], float], telemetry: Telemetry
+    station: Station,
+    arrived: Arrived,
+    remaining: Callable[[], float],
+    telemetry: Telemetry,
+    *,
+    attempt: int = 1,
 ) -> list[SluiceError]:
     """Let an event go its way; what failed."""
     from shared.orchestrator.walk import walk
@@ -124,6 +165,7 @@ def _walked(
         process=station.process,
         once=station.once,
         remaining=remaining,
+        attempt=attempt,
     )
     telemetry.log.info(
         "event",
@@ -196,8 +238,20 @@ def open_station(place: Workplace) -> Station:
             },
         )
 
-    document = kinds().parse(read_configuration(text, file=str(file)))
-    return Station(document, surroundings(place), Remembered(settings.dispatch_table).once, send)
+    def put_off(receipt: str, seconds: int) -> None:
+        client("sqs").change_message_visibility(
+            QueueUrl=settings.dispatch_queue_url or "", ReceiptHandle=receipt, VisibilityTimeout=seconds
+        )
+
+    return Station(
+        kinds().parse(read_configuration(text, file=str(file))),
+        surroundings(place),
+        Remembered(settings.dispatch_table, seconds=LIFE).once,
+        send,
+        put_off=put_off,
+        queue=(settings.dispatch_queue_url or "").rpartition("/")[2],
+        landing=settings.landing_url,
+    )
 
 
 handler = handler_of(Workplace.open, open_station)

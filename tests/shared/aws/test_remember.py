@@ -51,5 +51,5 @@ def test_what_raises_has_not_run(dynamodb: Any) -> None:
 
 
 def test_a_table_that_is_not_there_is_tried_again(dynamodb: Any) -> None:
-    with pytest.raises(Transient, match="deliveries"):
+    with pytest.raises(Transient, match="table others"):
         Remembered("others", client=dynamodb).once("a", lambda: None)

@@ -38,6 +38,18 @@ links:
 """
 
 
+RULES = """
+input:
+  - {name: lake, type: objects, connection_string: "s3://acme-data/drop", prefix: signups/}
+  - {name: plans, type: landing, connection_string: recurly.plans}
+  - {name: nightly, type: schedule, connection_string: cron(0 3 * * *)}
+process:
+  - {name: first, type: subprocess, execution_context: {command: ["true"]}}
+links:
+  - {from: [lake, plans, nightly], to: first}
+"""
+
+
 class Plant:
     """Processes, memory and queue of a test."""
 
@@ -47,6 +59,8 @@ class Plant:
         self.known: set[str] = set()
         self.sent: list[tuple[Any, str]] = []
         self.identities: list[str] = []
+        self.attempts: list[int] = []
+        self.put_off: list[tuple[str, int]] = []
 
     def once(self, key: str, act: Callable[[], None]) -> bool:
         if key in self.known:
@@ -64,7 +78,7 @@ class Plant:
 
         class One:
             def execute(self, event: Event, run: Run) -> None:
-                del run
+                plant.attempts.append(run.attempt)
                 if name in plant.broken:
                     raise RuntimeError("not now")
                 plant.done.append((name, event))
@@ -77,16 +91,38 @@ def plant() -> Plant:
     return Plant()
 
 
+Handle = Callable[..., Any]
+
+
 @pytest.fixture
-def handle(plant: Plant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Any], Any]:
+def handle(plant: Plant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Handle:
+    """Have an event handled by a document, the first one above unless another is given."""
     monkeypatch.setenv("ENVIRONMENT", "local")
     monkeypatch.chdir(tmp_path)
-    document = kinds().parse(read_yaml(DOCUMENT, file="dispatch.yml"))
     opened = {name: plant.process(name) for name in ("first", "second")}
-    station = Station(document, Surroundings(), plant.once, plant.send, opened)
-    handler = handler_of(Workplace.open, lambda place: station)
     context: Any = LocalContext("dispatch", "r-1", 512, 60, SystemClock())
-    return lambda event: handler(copy.deepcopy(event), context)
+
+    class Log:
+        def since(self, sequence: int) -> list[tuple[int, Any]]:
+            return [(sequence + 1, {"rows": 3})]
+
+    around = Surroundings(doors={"landing": lambda name: {name: Log()}})
+
+    def station(text: str) -> Station:
+        return Station(
+            kinds().parse(read_yaml(text, file="dispatch.yml")), around, plant.once, plant.send, opened,
+            lambda receipt, seconds: plant.put_off.append((receipt, seconds)),
+            queue="sluice-dispatch", landing="s3://acme-landing",
+        )  # fmt: skip
+
+    handlers: dict[str, Any] = {}
+
+    def run(event: Any, document: str = DOCUMENT) -> Any:
+        if document not in handlers:
+            handlers[document] = handler_of(Workplace.open, lambda place: station(document))
+        return handlers[document](copy.deepcopy(event), context)
+
+    return run
 
 
 def messages(*bodies: Any) -> dict[str, Any]:
@@ -193,3 +229,80 @@ def test_a_webhook_that_is_delivered_twice_is_one_event(handle: Any, plant: Plan
 
     assert {"batchItemFailures": []} == handle(told)
     assert ["first", "second"] == names(plant)
+
+
+def created(bucket: str, key: str, identity: str = "e-1") -> dict[str, Any]:
+    """As EventBridge tells of an object."""
+    detail = {"bucket": {"name": bucket}, "object": {"key": key, "size": 3}}
+    return {"id": identity, "source": "aws.s3", "detail-type": "Object Created", "detail": detail}
+
+
+def test_what_a_rule_sends_is_the_event_of_the_input_that_watches_there(handle: Handle, plant: Plant) -> None:
+    log = "landing/recurly/plans/log/00000000000000000012.json"
+    sent = messages(created("acme-data", "drop/signups/a.jsonl"), created("acme-landing", log, "e-2"))
+
+    assert {"batchItemFailures": []} == handle(sent, RULES)
+    assert [("s3://acme-data/drop", "signups/a.jsonl", "lake"), ("recurly.plans", "12", "plans")] == [
+        (event.location, event.id, event.trigger) for _, event in plant.done
+    ]
+    assert {"rows": 3} == plant.done[1][1].payload
+
+
+def test_what_a_rule_or_a_schedule_sends_twice_is_one_event(handle: Handle, plant: Plant) -> None:
+    """Each message has an id of its own, so it is known by what it says."""
+    time = {
+        "location": "cron(0 3 * * *)",
+        "operation": "read",
+        "id": "2026-11-20T03:00:00Z",
+        "trigger": "nightly",
+    }
+    for number in range(2):
+        sent = messages(time, created("acme-data", "drop/signups/a.jsonl"))
+        for record in sent["Records"]:
+            record["messageId"] += f"-{number}"
+        assert {"batchItemFailures": []} == handle(sent, RULES)
+
+    assert [("nightly", "2026-11-20T03:00:00+00:00"), ("lake", "signups/a.jsonl")] == [
+        (event.trigger, event.id) for _, event in plant.done
+    ]
+
+
+def test_who_writes_into_the_queue_of_an_input_raises_events_of_that_input_only(
+    handle: Handle, plant: Plant
+) -> None:
+    text = DOCUMENT.replace(
+        "process:", "  - {name: nightly, type: schedule, connection_string: rate(1 day)}\nprocess:"
+    )
+    time = {"location": "x", "operation": "create", "id": "2026-11-20T03:00:00Z", "trigger": "nightly"}
+
+    handle(messages(time), text)
+
+    assert ["orders"] == [event.trigger for name, event in plant.done if name == "first"]
+
+
+def test_a_message_that_failed_is_put_off_for_longer_each_time(handle: Handle, plant: Plant) -> None:
+    plant.broken = {"first"}
+    sent = messages({"location": "a", "operation": "create", "id": "1"})
+    attributes = sent["Records"][0]["attributes"]
+    for count in (1, 2, 9):
+        sent["Records"][0]["attributes"] = {**attributes, "ApproximateReceiveCount": str(count)}
+        handle(sent)
+
+    assert [60, 240, 43_200] == [seconds for _, seconds in plant.put_off]
+
+
+def test_an_attempt_has_a_larger_number_also_behind_the_dead_letters(handle: Handle, plant: Plant) -> None:
+    """There the count begins anew, so that a state machine would only be asked for its failed execution."""
+    sent = messages({"location": "a", "operation": "create", "id": "1"})
+    first = sent["Records"][0]["attributes"]
+    for count, began in (("5", "1795169702010"), ("1", "1795179999000")):
+        plant.known.clear()
+        sent["Records"][0]["attributes"] = {
+            **first,
+            "ApproximateReceiveCount": count,
+            "ApproximateFirstReceiveTimestamp": began,
+        }
+        handle(sent)
+
+    assert sorted(plant.attempts) == plant.attempts
+    assert plant.attempts[0] < plant.attempts[-1]
