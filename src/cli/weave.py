@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from src.weave.queue import FileQueue
 
 FILES = click.Path(path_type=Path, dir_okay=False)
+SHOWN = 10
+"""Deliveries that were not taken in, on a screen; --json has all that are remembered."""
+
 FOLDER = click.option(
     "--state",
     type=click.Path(path_type=Path, file_okay=False),
@@ -92,18 +95,29 @@ weave.add_command(serve)
 @json_option
 @click.pass_obj
 def status(screen: Screen, state: Path) -> None:
-    """Show what waits, what was laid aside and why, and what was last done for every branch."""
+    """Show why something was not woven: what waits, what was laid aside, what was last done for every branch with each
+    definition that failed, and which deliveries were not taken in.
+    """
     from src.weaving import is_served
 
     queue = _opened(state)
-    counts, rows = queue.counts(), queue.last()
+    counts, rows, away = queue.counts(), queue.last(), queue.turned_away()
     queue.close()
     served = is_served(state)
     screen.say(f"{'served' if served else 'nobody serves here'}; {_counted(counts)}")
     if rows:
         told = [(r["team"], _state(r), _time(r["changed"]), r["said"].partition("\n")[0]) for r in rows]
         screen.say(table(told, head=("branch", "", "since", "")))
-    screen.answer({"served": served, "counts": dict(counts), "branches": [_document(row) for row in rows]})
+    for row in rows:
+        if more := row["said"].partition("\n")[2]:
+            screen.say(f"\n{row['team']}:\n{more}")
+    if away:
+        screen.say("\ndeliveries that were not taken in:")
+        lines = [(_time(one["at"]), one["status"], one["said"]) for one in away[:SHOWN]]
+        screen.say(table(lines, head=("at", "status", "")))
+    told_away = [{**one, "at": _time(one["at"])} for one in away]
+    branches = [_document(row) for row in rows]
+    screen.answer({"served": served, "counts": dict(counts), "branches": branches, "turned_away": told_away})
 
 
 weave.add_command(status)

@@ -1,6 +1,7 @@
 """The webhook behind a Function URL (or an API Gateway HTTP API): check, queue, answer. The work is weave's.
 
-POST /webhook takes deliveries of GitHub, GitLab and Bitbucket; GET /docs shows the API, GET /health says that it is up.
+POST /webhook takes deliveries of GitHub, GitLab and Bitbucket; GET /docs shows the API, GET /openapi.json is its
+document, GET /health says that it is up.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from src.workplace import Workplace
 if TYPE_CHECKING:
     from src.hook.receive import Desk
 
-PAGE = "/docs"
+PAGE, DOCUMENT = "/docs", "/openapi.json"
 TITLE = "Sluice webhook"
 DESCRIPTION = "Takes deliveries of git hosts, checks who sent them, and hands them on."
 
@@ -40,6 +41,12 @@ def api(
     app = LambdaFunctionUrlResolver()
     if page:
         app.enable_swagger(path=PAGE, title=TITLE, version="1", description=DESCRIPTION)
+
+        @app.get(DOCUMENT, include_in_schema=False)
+        def document() -> dict[str, Any]:
+            from src.hook.published import openapi
+
+            return {**openapi(), "servers": [{"url": "/"}]}
 
     @app.post(
         "/webhook",
@@ -75,7 +82,7 @@ def handler_of(open_place: Callable[[], Workplace], open_desk: Callable[[Workpla
             write("delivery", extra={"status": answer.status, "reason": answer.reason, **answer.document})
             return answer
 
-        page = str(event.get("rawPath", "")).startswith(PAGE)
+        page = str(event.get("rawPath", "")).startswith((PAGE, DOCUMENT))
         return api(receive, page=page).resolve(event, context)
 
     return handler

@@ -62,9 +62,7 @@ def openapi() -> dict[str, Any]:
         "required": True,
         "content": {"application/json": {"schema": {"type": "object"}, "examples": examples}},
     }
-    document["servers"] = [
-        {"url": "http://127.0.0.1:8088", "description": "sluice weave serve, without its page"}
-    ]
+    document["servers"] = [{"url": "http://127.0.0.1:8088", "description": "sluice weave serve"}]
     return document
 
 

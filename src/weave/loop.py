@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shared.common.errors import SluiceError, Superseded, Transient
-from shared.gitops.configuration import Plain, Woven
+from shared.gitops.configuration import Plain, Weaving, Woven
 from shared.gitops.news import BranchMoved, news_of
 from shared.gitops.weave import Outcome
 from shared.telemetry.alerting import Alert, Alerts
@@ -23,7 +23,8 @@ _AWAY = "away"
 
 @dataclass
 class Loop:
-    """One worker. `say` takes a line of progress, `token` gives a name that nothing had before.
+    """One worker. `say` takes a line of progress, `token` gives a name that nothing had before, `changed` what is woven
+    when that has become another.
 
     `failures` counts what was given up, and the branches of which a definition failed.
     """
@@ -34,6 +35,7 @@ class Loop:
     alerts: Alerts
     token: Callable[[], str]
     stop: Callable[[], bool] = lambda: False
+    changed: Callable[[], Weaving | None] = lambda: None
     failures: int = 0
     _heads: dict[str, str] = field(default_factory=dict)
     _asked: dict[str, float] = field(default_factory=dict)
@@ -72,7 +74,7 @@ class Loop:
             text = f"unexpected {type(error).__name__}: {error}"
             self._failed(message, SluiceError(text, hint="this is a fault of Sluice: please report it"))
         else:
-            self.queue.done(message, "; ".join(told) or "previewed")
+            self.queue.done(message, "\n".join(told) or "previewed")
         return True
 
     def run(self) -> None:
@@ -83,11 +85,25 @@ class Loop:
                 clock.sleep(NAP)
 
     def watch(self) -> None:
-        """Poll until `stop`."""
+        """Poll until `stop`, and heed what is woven from now on."""
         clock = self.bench.place.clock
         while not self.stop():
+            if fresh := self.changed():
+                self.weave_from_now_on(fresh)
             self.poll()
             clock.sleep(NAP)
+
+    def weave_from_now_on(self, fresh: Weaving) -> None:
+        """Take over another list; what is new in it, or is to be done otherwise, is looked at at once."""
+        before = self.bench.weaving.repositories
+        self.bench = replace(self.bench, weaving=fresh)
+        self.say(f"what is woven has changed: {len(fresh.repositories)} branches")
+        for woven in fresh.repositories:
+            if woven not in before:
+                self._heads.pop(_group(woven), None)
+                self._asked.pop(_group(woven), None)
+                if not isinstance(woven, Plain):
+                    self._put(woven)
 
     def _is_due(self, woven: Plain) -> bool:
         name, now = _group(woven), self.bench.place.clock.monotonic()
@@ -119,7 +135,7 @@ class Loop:
         for line in told:
             self.say(f"{message.group}: {line}")
         self.failures += bool(outcome.failed)
-        return told[0]
+        return "\n".join(told)
 
     def _failed(self, message: Message, error: SluiceError) -> None:
         again = isinstance(error, Transient)

@@ -27,6 +27,10 @@ PAUSE, LONGEST = 5.0, 900.0
 DAYS = 3
 """How long identities are remembered: GitHub lets people send a delivery again for that long."""
 
+KEPT = 50
+"""How many deliveries that were turned away are remembered of each status: nobody must fill the disk by sending them,
+nor hide one behind many others."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
     id INTEGER PRIMARY KEY,
@@ -38,6 +42,12 @@ CREATE TABLE IF NOT EXISTS message (
     due REAL NOT NULL,
     changed REAL NOT NULL,
     said TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE IF NOT EXISTS turned_away (
+    id INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    status INTEGER NOT NULL,
+    said TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS message_open ON message (team, id) WHERE state IN ('waiting', 'working');
 """
@@ -143,6 +153,27 @@ class FileQueue:
                 "SELECT team, body, state, tries, due, changed, said FROM (SELECT *, row_number() OVER"
                 " (PARTITION BY team ORDER BY state = 'done', changed DESC, id DESC) AS place FROM message)"
                 " WHERE place = 1 ORDER BY team"
+            ).fetchall()
+        return [dict(row) for row in rows]
+
+    def turn_away(self, status: int, said: str) -> None:
+        """Remember why a delivery did not come in, for who looks for it later."""
+        with self._changing() as base:
+            base.execute(
+                "INSERT INTO turned_away (at, status, said) VALUES (?, ?, ?)",
+                (self._now(), status, said[:500]),
+            )
+            base.execute(
+                "DELETE FROM turned_away WHERE status = ?1 AND id NOT IN"
+                " (SELECT id FROM turned_away WHERE status = ?1 ORDER BY id DESC LIMIT ?2)",
+                (status, KEPT),
+            )
+
+    def turned_away(self) -> list[dict[str, Any]]:
+        """The deliveries that did not come in: those refused, then those that nobody waits for; the newest first."""
+        with self._told():
+            rows = self._base.execute(
+                "SELECT at, status, said FROM turned_away ORDER BY status < 300, id DESC"
             ).fetchall()
         return [dict(row) for row in rows]
 

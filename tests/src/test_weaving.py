@@ -93,7 +93,8 @@ class Ears(list[Alert]):
 class Hosted:
     """A process in a thread: GitHub with a repository in memory behind it."""
 
-    def __init__(self, repository: FakeRepository) -> None:
+    def __init__(self, repository: FakeRepository, *, waits: str = "listening") -> None:
+        self.waits = waits
         place = Workplace.open()
         bench = Bench.of(place)
         self.bench = Bench(place, bench.weaving, lambda place, woven: repository)
@@ -105,7 +106,7 @@ class Hosted:
 
     def __enter__(self) -> Hosted:
         self.thread.start()
-        until(lambda: any("listening" in line for line in self.lines))
+        until(lambda: any(self.waits in line for line in self.lines))
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -117,8 +118,10 @@ class Hosted:
         line = next(line for line in self.lines if "listening" in line)
         return line.removeprefix("listening at ")
 
-    def deliver(self, identity: str, *, secret: str = SECRET, event: str = "push") -> int:
-        document = {"ref": "refs/heads/main", "repository": {"full_name": "acme/flows"}}
+    def deliver(
+        self, identity: str, *, secret: str = SECRET, event: str = "push", branch: str = "main"
+    ) -> int:
+        document = {"ref": f"refs/heads/{branch}", "repository": {"full_name": "acme/flows"}}
         body = json.dumps(document).encode()
         signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
         headers = {
@@ -160,6 +163,70 @@ def test_a_delivery_becomes_artifacts_and_counts_once(hosted: tuple[Hosted, Fake
     assert [202, 204, 401, 204, 200, 404] == statuses
     until(lambda: "made/dags/b.py" in repository.commits[repository.branches["main"]].tree)
     assert any("regenerate 1 artifact of 1 definition" in line for line in process.lines)
+
+
+# Powertools leaves the files of its page to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_its_api_is_shown_on_a_page(hosted: tuple[Hosted, FakeRepository]) -> None:
+    process, _ = hosted
+
+    with urllib.request.urlopen(process.url.replace("webhook", "docs"), timeout=20) as answer:
+        page = (answer.headers["Content-Type"], b"swagger" in answer.read().lower())
+    with urllib.request.urlopen(process.url.replace("webhook", "openapi.json"), timeout=20) as answer:
+        document = json.loads(answer.read())
+
+    assert (("text/html", True), ["/webhook", "/health"]) == (page, list(document["paths"]))
+
+
+def test_why_a_push_was_not_woven_is_shown(hosted: tuple[Hosted, FakeRepository]) -> None:
+    process, repository = hosted
+    repository.push("main", {"flows/bad.yml": b"pipeline: 1\n"})
+    assert [401, 204, 202] == [
+        process.deliver("1", secret="another secret"),
+        process.deliver("2", branch="other"),
+        process.deliver("3"),
+    ]
+    until(lambda: any("failed: flows/bad.yml" in line for line in process.lines))
+    until(lambda: "failed: flows/bad.yml" in invoke("status").stdout)
+
+    shown = invoke("status").stdout
+    told = json.loads(invoke("status", "--json").stdout)["turned_away"]
+
+    assert "flows/bad.yml:1:11" in shown
+    assert [
+        (401, "github push 1: the signature is wrong"),
+        (204, "github push 2: nobody weaves this branch"),
+    ] == [(one["status"], one["said"]) for one in told]
+    assert shown.index("401") < shown.index("nobody weaves this branch")
+
+
+def test_what_is_woven_may_change_while_it_is_served(
+    here: Path, hosted: tuple[Hosted, FakeRepository]
+) -> None:
+    process, repository = hosted
+    repository.push("next", {"flows/n.yml": step("n")})
+    file = here / "weave.yml"
+
+    file.write_text("repositories: []")
+    until(lambda: any("what is woven stays as it was" in line for line in process.lines))
+    assert 202 == process.deliver("1")
+    entry = HOSTED.partition("repositories:\n")[2]
+    file.write_text(HOSTED + entry.replace("credential:", "branch: next\n    credential:"))
+    until(lambda: "made/dags/n.py" in repository.commits[repository.branches["next"]].tree)
+
+    assert 202 == process.deliver("2", branch="next")
+    assert 1 == sum("stays as it was" in line for line in process.lines)
+
+
+def test_a_host_that_is_woven_from_now_on_is_listened_to(here: Path, ada: Person) -> None:
+    repository = FakeRepository()
+    repository.push("main", {"flows/a.yml": step("a")})
+    with Hosted(repository, waits="polling") as process:
+        until(lambda: "made/dags/a.py" in repository.commits[repository.branches["main"]].tree)
+        (here / "weave.yml").write_text(HOSTED)
+        until(lambda: any("listening" in line for line in process.lines))
+
+        assert 202 == process.deliver("1")
 
 
 def test_what_is_larger_than_any_host_sends_is_not_read(hosted: tuple[Hosted, FakeRepository]) -> None:

@@ -109,6 +109,8 @@ def test_its_api_is_shown_on_a_page(handler: Any) -> None:
     assert (200, "text/html") == (page["statusCode"], page["headers"]["Content-Type"])
     found = json.loads(document["body"])
     assert {"202", "204", "400", "401", "413", "503"} <= set(found["paths"]["/webhook"]["post"]["responses"])
+    plain = json.loads(answered(handler, rawPath="/openapi.json", method="GET", body="")["body"])
+    assert (found["paths"].keys(), [{"url": "/"}]) == (plain["paths"].keys(), plain["servers"])
 
 
 def test_it_says_that_it_is_up(handler: Any) -> None:

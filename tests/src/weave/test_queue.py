@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from shared.common.clock import SystemClock
 from shared.common.errors import Transient
 from shared.common.fakes import FakeClock
-from src.weave.queue import DAYS, LONGEST, PAUSE, TRIES, FileQueue
+from src.weave.queue import DAYS, KEPT, LONGEST, PAUSE, TRIES, FileQueue
 
 
 @pytest.fixture
@@ -113,6 +113,17 @@ def test_what_is_done_is_forgotten_after_some_days(queue: FileQueue, clock: Fake
     queue.recover()
 
     assert {} == queue.counts()
+
+
+def test_what_was_turned_away_is_remembered_and_does_not_grow(queue: FileQueue) -> None:
+    queue.turn_away(401, "a wrong signature")
+    for number in range(2 * KEPT):
+        queue.turn_away(204, f"nobody waits for {number}")
+
+    told = [(one["status"], one["said"]) for one in queue.turned_away()]
+
+    assert KEPT + 1 == len(told)
+    assert [(401, "a wrong signature"), (204, f"nobody waits for {2 * KEPT - 1}")] == told[:2]
 
 
 def test_a_file_that_is_no_database_is_told(tmp_path: Path, clock: FakeClock) -> None:
