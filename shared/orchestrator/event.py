@@ -10,6 +10,7 @@ from typing import Any
 
 from shared.common.errors import Violation
 from shared.orchestrator.faults import UnknownOperation
+from shared.orchestrator.received import received
 
 
 class Operation(IntEnum):
@@ -89,11 +90,11 @@ class Event:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Event:
-        """Raises `Violation`: the text is no JSON, or no complete event."""
+        """Raises `Violation`: the text is no JSON that can be handed on (see `received`), or no complete event."""
         try:
-            plain = json.loads(text)
-        except ValueError as error:
-            raise Violation(f"the event is not JSON: {error}", hint=_EXPECTED) from None
+            plain = received(text)
+        except Violation as error:
+            raise Violation(f"the event cannot be read: {error.message}", hint=_EXPECTED) from None
         return cls.from_plain(plain)
 
     @classmethod

@@ -86,9 +86,13 @@ def asked_pause(error: Exception) -> float | None:
 
 def sentence(error: BaseException) -> str:
     """An error in one text, for the journal."""
+    try:
+        text = str(error)
+    except Exception as worse:  # noqa: BLE001 - errors of somebody's own process may have any __str__
+        text = f"(its text cannot be had: {type(worse).__name__})"
     if isinstance(error, SluiceError):
-        return str(error)
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 Chance = Callable[[], float]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.common.errors import Misconfigured
 from shared.orchestrator.journal import Phase
 from shared.orchestrator.policy import Retry, asked_pause, hopeless, sentence
 from shared.orchestrator.status import ExitStatus, Status
@@ -24,15 +25,20 @@ class Verdict:
 
 
 def judge(
-    status: Status | None, error: BaseException | None, *, attempt: int, retry: Retry, chance: float
+    answer: object, error: BaseException | None, *, attempt: int, retry: Retry, chance: float
 ) -> Verdict:
-    """What follows an attempt that returned `status` or raised `error`.
+    """What follows an attempt that returned `answer` (a `Status`, or None when all went well) or raised `error`.
 
     >>> judge(None, None, attempt=1, retry=Retry(), chance=0.0)
     Verdict(phase=<Phase.DONE: 2>, error='', logs='', pause=0.0)
     >>> judge(None, OSError("no route"), attempt=5, retry=Retry(attempts=5), chance=0.0).phase
     <Phase.DEAD: 3>
+    >>> judge(7, None, attempt=1, retry=Retry(), chance=0.0).error.splitlines()[0]
+    'the process returned int'
     """
+    status = answer if isinstance(answer, Status) else None
+    if error is None and answer is not status:
+        error = _no_status(answer)
     logs = clean(status.logs if status is not None else str(getattr(error, "logs", "")))
     if error is None and (status is None or status.status is ExitStatus.SUCCESS):
         return Verdict(Phase.DONE, logs=logs)
@@ -45,6 +51,12 @@ def judge(
         return Verdict(Phase.DEAD, text, logs)
     after = asked_pause(error) if isinstance(error, Exception) else None
     return Verdict(Phase.RETRY, text, logs, retry.pause(attempt, chance, after=after))
+
+
+def _no_status(answer: object) -> Misconfigured:
+    return Misconfigured(
+        f"the process returned {type(answer).__name__}", hint="return None when it went well, or a Status"
+    )
 
 
 def clean(text: str) -> str:

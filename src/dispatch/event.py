@@ -6,14 +6,13 @@ is. Which input raised it is found here, so an event is the same as where the di
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
-from shared.common.errors import Misconfigured, Transient, unknown
+from shared.common.errors import Misconfigured, Transient, Violation, unknown
 from shared.common.instants import parse_instant
 from shared.orchestrator.configuration import Configuration
 from shared.orchestrator.event import Event, Operation
@@ -21,6 +20,7 @@ from shared.orchestrator.inputs.landing import LandingInput
 from shared.orchestrator.inputs.objects import ObjectsInput
 from shared.orchestrator.inputs.queue import event_of
 from shared.orchestrator.inputs.schedule import ScheduleInput
+from shared.orchestrator.received import received
 from shared.orchestrator.settings import InputSettings
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class Translator:
         identity = f"{named}:{said['identity']}" if said["identity"] else str(record.get("messageId", ""))
         queue = str(record.get("eventSourceARN", "")).rpartition(":")[2]
         try:
-            content = json.loads(body)
-        except ValueError:
+            content = received(body)
+        except Violation:
             content = None
         if not named and not self._reads(queue):
             found = list(self._of_rules(content))

@@ -22,6 +22,7 @@ from shared.common.errors import Misconfigured, Refused, Transient
 from shared.orchestrator.doors import Input, Outlet
 from shared.orchestrator.event import Event
 from shared.orchestrator.inputs.postgres_outbox import OPERATIONS, Outbox
+from shared.orchestrator.received import exact
 from shared.orchestrator.settings import InputSettings, Surroundings
 
 LOG = logging.getLogger("sluice.dispatch")
@@ -206,9 +207,8 @@ class Listener:
 
 def _event(row: Sequence[Any]) -> Event:
     _, location, operation, key, payload = row
-    return Event(
-        location, OPERATIONS[operation], key or "", payload=None if payload is None else json.loads(payload)
-    )
+    row_as_json = None if payload is None else json.loads(payload, parse_float=exact)
+    return Event(location, OPERATIONS[operation], key or "", payload=row_as_json)
 
 
 def _line(error: Exception) -> str:

@@ -6,7 +6,6 @@ message's, and `payload` its JSON. One that comes twice within the journal's mem
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +15,8 @@ from shared.common.errors import Violation
 from shared.orchestrator.cloud import Clients, in_our_words
 from shared.orchestrator.doors import Input, Outlet
 from shared.orchestrator.event import Event, Operation
+from shared.orchestrator.faults import UnknownOperation
+from shared.orchestrator.received import received
 from shared.orchestrator.settings import InputSettings, Surroundings
 
 
@@ -75,11 +76,11 @@ def event_of(body: str, *, place: str, identity: str) -> Event:
     """The event that a message holds; a message that holds none is one itself."""
     try:
         return Event.from_json(body)
-    except Violation:
+    except (Violation, UnknownOperation):
         pass
     try:
-        found = json.loads(body)
-    except ValueError:
+        found = received(body)
+    except Violation:
         found = {"text": body}
     payload = found if isinstance(found, dict) else {"value": found}
     return Event(place, Operation.CREATE, identity, payload=payload)

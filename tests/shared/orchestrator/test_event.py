@@ -63,7 +63,8 @@ def test_operations_have_the_numbers_of_the_format() -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("{", "is not JSON"),
+        ("{", "the event cannot be read: it is not JSON"),
+        ('{"location": "a", "operation": "read", "id": "\\ud800"}', "half of a surrogate pair"),
         ("[]", "no JSON object"),
         ('{"location": "a", "operation": "read"}', "no text for id"),
         ('{"location": 1, "operation": "read", "id": "x"}', "no text for location"),

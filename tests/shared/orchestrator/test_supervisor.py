@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,6 +139,36 @@ def test_errors_that_somebody_must_act_on_are_not_tried_again(
 
     assert {"0": 1} == seen
     assert 1 == len(dispatcher.supervisor.journal.dead(process="refuse"))
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def unspeakable(event: Event) -> None:
+    raise Unspeakable
+
+
+@pytest.mark.parametrize(
+    ("function", "fault"),
+    [
+        (lambda event: 7, "the process returned int"),
+        (lambda event: {}, "the process returned dict"),
+        (unspeakable, "Unspeakable: (its text cannot be had: RuntimeError)"),
+    ],
+)
+def test_no_function_can_end_a_worker(
+    dispatcher: Orchestrator, function: Callable[[Event], Any], fault: str
+) -> None:
+    dispatcher.add_input("i", raising(10))
+    dispatcher.add_process("odd", function, policy=Policy(concurrency=2, retry=Retry(attempts=1)))
+    dispatcher.link("i", "odd")
+    dispatcher.run(timeout=20)
+    dead = dispatcher.supervisor.journal.dead(process="odd")
+
+    assert 10 == len(dead)
+    assert all(fault in one.to_plain()["journey"][0]["error"] for one in dead)
 
 
 def test_a_filter_that_cannot_be_evaluated_is_a_dead_letter_of_its_process(dispatcher: Orchestrator) -> None:

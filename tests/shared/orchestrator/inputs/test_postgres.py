@@ -124,6 +124,23 @@ def test_nothing_is_lost_while_nobody_listens_and_nothing_comes_twice(database: 
         assert (0,) == connection.execute("SELECT count(*) FROM sluice_dispatch.outbox_raw_writes").fetchone()
 
 
+def test_numbers_keep_their_digits(database: str) -> None:
+    execute(database, "CREATE TABLE exact (k numeric(40, 10) PRIMARY KEY, amount numeric)")
+    one = settings(database, tables=["exact"])
+    one.set_up(Surroundings())
+    execute(
+        database,
+        "INSERT INTO exact VALUES (12345678901234567890.123456789, 99999999999999999.99), (0.5, 1e29)",
+    )
+    with listening(one) as (seen, _):
+        until(lambda: len(seen.events) == 2)
+
+    assert [
+        {"k": "12345678901234567890.1234567890", "amount": "99999999999999999.99"},
+        {"k": 0.5, "amount": 10**29},
+    ] == [event.payload for event in seen.events]
+
+
 @pytest.mark.parametrize("horizon", [True, False])
 def test_a_long_transaction_that_commits_late_is_not_missed(database: str, horizon: bool) -> None:
     """Its rows have smaller numbers than rows that were seen before it."""

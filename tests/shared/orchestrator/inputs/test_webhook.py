@@ -39,7 +39,9 @@ def test_an_event_is_taken() -> None:
     assert ["1"] == [event.id for event in outlet.events]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", BODY.replace(b"Insert", b"upsert"), b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"{}", BODY.replace(b"Insert", b"upsert"), b"\xff", b"[" * 200_000]
+)
 def test_what_is_no_event_is_400(body: bytes) -> None:
     assert 400 == answer(body).status
 
