@@ -19,8 +19,8 @@ from shared.common.errors import Misconfigured
 from shared.gitops.configuration import Weaving
 from shared.landing.folder import FolderStore
 from shared.telemetry.alerting import Alerts
+from src.hook.ears import PATIENCE, Ears
 from src.hook.receive import Desk
-from src.weave.ears import PATIENCE, Ears
 from src.weave.loop import Loop
 from src.weave.queue import FileQueue
 from src.weave.reread import Reread
