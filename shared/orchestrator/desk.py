@@ -6,6 +6,8 @@ ready when all stops before it are done *and that is in the journal*; so the ord
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import heapq
 import json
 from collections import Counter, deque
@@ -15,7 +17,7 @@ from itertools import count
 from shared.common.errors import Violation
 from shared.orchestrator.event import Event
 from shared.orchestrator.filters import compiled, evaluate
-from shared.orchestrator.graph import Graph, Link, Stop
+from shared.orchestrator.graph import Graph, Link, Route, Stop
 from shared.orchestrator.journal import Claimed, Outcome, Phase, Standing
 from shared.orchestrator.lane import Job, Lane, Underway
 from shared.orchestrator.policy import Policy
@@ -57,6 +59,16 @@ class Desk:
             lane.closed = True
             self.lost += lane.ready
             lane.ready.clear()
+
+    def lines(self, event: Event, route: Route) -> tuple[int, ...]:
+        """The numbers of the lines in which the event will stand: one for each order that a process keeps."""
+        found = set[int]()
+        for stop in route:
+            lane = self.lanes.get(stop.process)
+            if lane is not None and lane.order is not None:
+                with contextlib.suppress(Violation):  # `_wait` makes a dead letter of it
+                    found.add(_number(f"{lane.policy.order_by} {lane.order(event)}"))
+        return tuple(sorted(found))
 
     def admit(self, claimed: Claimed, now: float, wall: float) -> Standing | None:
         """Begin with an event, or go on with it; returns how it is to be closed when there is nothing to do."""
@@ -234,6 +246,11 @@ def _known(claimed: Claimed) -> tuple[dict[str, Outcome], list[bool]]:
             dropped.add(number)
         done.append(phase in _FINAL or number in dropped)
     return known, done
+
+
+def _number(line: str) -> int:
+    """64 bits that fit into every database; two lines of the same number would only wait for each other."""
+    return int.from_bytes(hashlib.blake2b(line.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def _order(policy: Policy) -> Callable[[Event], str] | None:

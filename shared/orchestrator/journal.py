@@ -57,13 +57,17 @@ class Phase(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """An event to be taken. `mine`: this replica begins with it at once; else it is left to whoever has room."""
+    """An event to be taken. `mine`: this replica begins with it at once; else it is left to whoever has room.
+
+    `lines` are the numbers of the lines in which it stands, one for each order by key that processes on its way keep.
+    """
 
     key: str
     event: Event
     route: Route
     at: float
     mine: bool = True
+    lines: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +163,10 @@ class Journal(Protocol):
 
     lease: float
     """Seconds in which `beat` must be called again."""
+    shared: bool
+    """Whether several replicas may work with it at once. An event that stands in a line is not taken as `mine` then."""
+    held_up: bool
+    """Whether the last `claim` left events behind whose lines another replica has."""
 
     def open(self) -> None:
         """Register this replica. Events that a replica before it left behind are free to be claimed."""
@@ -167,7 +175,11 @@ class Journal(Protocol):
         """All of the batch or nothing. For each of its accepts the number of the event, 0 for one that is known."""
 
     def claim(self, limit: int) -> list[Claimed]:
-        """Up to `limit` open events that belong to nobody, the oldest first."""
+        """Up to `limit` open events that belong to nobody, the oldest first.
+
+        All open events of a line that belong to somebody belong to the same replica, so that it can keep their order;
+        an event that stands in a line of another replica, or behind one that does, is left where it is.
+        """
 
     def release(self, events: Sequence[int]) -> None:
         """Give events back that this replica will not go on with."""

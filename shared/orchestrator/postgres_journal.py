@@ -1,6 +1,7 @@
 """The journal of several dispatchers in PostgreSQL.
 
-Replicas register, and beat; what a dead one had is claimed by the others (`FOR UPDATE SKIP LOCKED`). Every write holds
+Replicas register, and beat; what a dead one had is claimed by the others (`FOR UPDATE SKIP LOCKED`; events that are
+done in an order, one claim after the other: `postgres_lines`). Every write holds
 a share lock on the own registration, and whoever declares a replica dead deletes that row first: so either our write is
 in before the takeover, or it is refused. A COMMIT whose answer was lost is treated like a takeover: what happened is
 read back from the journal and not guessed.
@@ -8,6 +9,7 @@ read back from the journal and not guessed.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from typing import Any
 import psycopg
 
 from shared.common.errors import Misconfigured, Transient
+from shared.orchestrator import postgres_lines
 from shared.orchestrator import postgres_schema as sql
 from shared.orchestrator.faults import Fenced
 from shared.orchestrator.graph import Route, route_from_json, route_json
@@ -27,12 +30,17 @@ DEADLOCKS = 5
 """Attempts of a transaction that meets another replica's: two may take the same events in different order."""
 
 
+class InTheWay(Transient):
+    """The server has ended one of two transactions that waited for each other; nothing of it has happened."""
+
+
 class PostgresJournal(PostgresArchive):
     """`lease` is in seconds; see `journal.LEASE`."""
 
     def __init__(self, url: str, *, lease: float = LEASE) -> None:
         self._url = url
         self.lease = lease
+        self.shared, self.held_up = True, False
         self._lock = threading.RLock()
         self._connection: psycopg.Connection[Any] | None = None
         self._me: int | None = None
@@ -42,22 +50,19 @@ class PostgresJournal(PostgresArchive):
 
     def open(self) -> None:
         with self._transaction() as connection:
+            connection.execute(sql.LOCK_LINES)
             if self._me is not None:
-                connection.execute(sql.RELEASE_ALL, (self._me,))
-                connection.execute(sql.LEAVE, (self._me,))
+                connection.execute(sql.LEAVE, {"me": self._me})
             connection.execute(sql.REAP)
             row = connection.execute(sql.REGISTER, (self.lease,)).fetchone()
         assert row is not None
         self._me = row[0]
 
     def write(self, batch: Batch) -> list[int]:
-        for attempt in range(DEADLOCKS):
-            try:
+        for _ in range(DEADLOCKS - 1):
+            with contextlib.suppress(InTheWay):
                 return self._write(batch)
-            except psycopg.errors.DeadlockDetected:
-                if attempt == DEADLOCKS - 1:
-                    raise Transient("the journal: replicas were in each other's way") from None
-        raise AssertionError
+        return self._write(batch)
 
     def _write(self, batch: Batch) -> list[int]:
         fresh: dict[Route, int] = {}
@@ -69,7 +74,8 @@ class PostgresJournal(PostgresArchive):
                 connection.execute(sql.OUTCOME, [list(one) for one in columns])
             if batch.closings:
                 ids, standings = zip(*batch.closings, strict=True)
-                connection.execute(sql.CLOSE, (list(ids), [int(one) for one in standings]))
+                closed = connection.execute(sql.CLOSE, (list(ids), [int(one) for one in standings]))
+                postgres_lines.leave(connection, (row[0] for row in closed.fetchall()))
             for source, body in batch.bookmarks.items():
                 connection.execute(sql.BOOKMARK, (source, body))
         self._routes.update(fresh)
@@ -77,7 +83,8 @@ class PostgresJournal(PostgresArchive):
 
     def claim(self, limit: int) -> list[Claimed]:
         with self._mine() as connection:
-            rows = sorted(connection.execute(sql.CLAIM, (self._me, limit)).fetchall())
+            found, self.held_up = postgres_lines.claim(connection, self._me, limit)
+            rows = sorted(found)
             outcomes = self.outcomes(connection, [row[0] for row in rows])
             strange = list({row[3] for row in rows} - self._known.keys())
             for number, body in connection.execute(sql.ROUTES, (strange,)) if strange else ():
@@ -91,12 +98,15 @@ class PostgresJournal(PostgresArchive):
 
     def release(self, events: Sequence[int]) -> None:
         with self._mine() as connection:
-            connection.execute(sql.RELEASE, (self._me, list(events)))
+            connection.execute(sql.LOCK_LINES)
+            freed = connection.execute(sql.RELEASE, (self._me, list(events))).fetchall()
+            postgres_lines.leave(connection, (row[0] for row in freed))
 
     def beat(self) -> None:
         with self._transaction() as connection:
             if connection.execute(sql.BEAT, (self.lease, self._me)).rowcount == 0:
                 raise self._fenced()
+            connection.execute(sql.LOCK_LINES)
             connection.execute(sql.REAP)
 
     def trim(self, keep: int) -> int:
@@ -109,8 +119,8 @@ class PostgresJournal(PostgresArchive):
             try:
                 if self._me is not None:
                     with self._transaction() as connection:
-                        connection.execute(sql.RELEASE_ALL, (self._me,))
-                        connection.execute(sql.LEAVE, (self._me,))
+                        connection.execute(sql.LOCK_LINES)
+                        connection.execute(sql.LEAVE, {"me": self._me})
             except (Transient, Fenced):
                 pass  # the lease runs out
             finally:
@@ -138,6 +148,7 @@ class PostgresJournal(PostgresArchive):
                 routes,
                 [one.at for one in accepts],
                 [self._me if one.mine else None for one in accepts],
+                [postgres_lines.text(one.lines) for one in accepts],
             ),
             prepare=True,
         )
@@ -170,7 +181,7 @@ class PostgresJournal(PostgresArchive):
                         connection.execute("ROLLBACK")
                     raise
             except psycopg.errors.DeadlockDetected:
-                raise
+                raise InTheWay("the journal: replicas were in each other's way") from None
             except psycopg.OperationalError as error:
                 self._drop()
                 text = " ".join(str(error).split())[:300]

@@ -13,8 +13,17 @@ CREATE TABLE IF NOT EXISTS sluice_journal.route (
 CREATE TABLE IF NOT EXISTS sluice_journal.event (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, key text NOT NULL UNIQUE, body text NOT NULL,
   route integer NOT NULL, at double precision NOT NULL, standing smallint NOT NULL DEFAULT 0, owner bigint,
-  crashes integer NOT NULL DEFAULT 0
+  crashes integer NOT NULL DEFAULT 0, lines bigint[]
 );
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'sluice_journal.event'::regclass AND attname = 'lines') THEN
+    ALTER TABLE sluice_journal.event ADD COLUMN lines bigint[];
+  END IF;
+END $$;
+CREATE INDEX IF NOT EXISTS event_in_line ON sluice_journal.event (id)
+  WHERE standing = 0 AND owner IS NULL AND lines IS NOT NULL;
+CREATE TABLE IF NOT EXISTS sluice_journal.line (id bigint PRIMARY KEY, owner bigint NOT NULL, events integer NOT NULL);
+CREATE INDEX IF NOT EXISTS line_owner ON sluice_journal.line (owner);
 CREATE INDEX IF NOT EXISTS event_free ON sluice_journal.event (id) WHERE standing = 0 AND owner IS NULL;
 CREATE INDEX IF NOT EXISTS event_owned ON sluice_journal.event (owner) WHERE owner IS NOT NULL;
 CREATE INDEX IF NOT EXISTS event_dead ON sluice_journal.event (id) WHERE standing = 2;
@@ -39,21 +48,24 @@ WITH dead AS (
   DELETE FROM sluice_journal.replica WHERE id IN (
     SELECT id FROM sluice_journal.replica WHERE alive_until < now() FOR UPDATE SKIP LOCKED
   ) RETURNING id
-)
+), lines AS (DELETE FROM sluice_journal.line WHERE owner IN (SELECT id FROM dead))
 UPDATE sluice_journal.event SET owner = NULL, crashes = crashes + 1 WHERE owner IN (SELECT id FROM dead)
 """
-LEAVE = "DELETE FROM sluice_journal.replica WHERE id = %s"
-RELEASE_ALL = "UPDATE sluice_journal.event SET owner = NULL WHERE owner = %s"
-RELEASE = "UPDATE sluice_journal.event SET owner = NULL WHERE owner = %s AND id = ANY (%s)"
+LEAVE = """
+WITH lines AS (DELETE FROM sluice_journal.line WHERE owner = %(me)s),
+     events AS (UPDATE sluice_journal.event SET owner = NULL WHERE owner = %(me)s)
+DELETE FROM sluice_journal.replica WHERE id = %(me)s
+"""
+RELEASE = "UPDATE sluice_journal.event SET owner = NULL WHERE owner = %s AND id = ANY (%s) RETURNING lines"
 ROUTE = """
 WITH made AS (INSERT INTO sluice_journal.route (body) VALUES (%(body)s) ON CONFLICT DO NOTHING RETURNING id)
 SELECT id FROM made UNION ALL SELECT id FROM sluice_journal.route WHERE body = %(body)s LIMIT 1
 """
 ACCEPT = """
-INSERT INTO sluice_journal.event (key, body, route, at, owner)
-SELECT a.key, a.body, a.route, a.at, a.owner
-FROM unnest(%s::text[], %s::text[], %s::int[], %s::float8[], %s::bigint[])
-  WITH ORDINALITY AS a (key, body, route, at, owner, place) ORDER BY a.place
+INSERT INTO sluice_journal.event (key, body, route, at, owner, lines)
+SELECT a.key, a.body, a.route, a.at, a.owner, a.lines::bigint[]
+FROM unnest(%s::text[], %s::text[], %s::int[], %s::float8[], %s::bigint[], %s::text[])
+  WITH ORDINALITY AS a (key, body, route, at, owner, lines, place) ORDER BY a.place
 ON CONFLICT (key) DO NOTHING RETURNING id, key
 """
 OUTCOME = """
@@ -64,10 +76,12 @@ ON CONFLICT (event, process) DO UPDATE SET phase = excluded.phase, attempt = exc
   seconds = excluded.seconds, due = excluded.due, error = excluded.error, logs = excluded.logs
 """
 CLOSE = """
-UPDATE sluice_journal.event e SET owner = NULL, standing = CASE
-  WHEN c.standing = 2 AND NOT EXISTS (SELECT 1 FROM sluice_journal.pair p WHERE p.event = e.id AND p.phase = 3) THEN 0
-  ELSE c.standing END
-FROM unnest(%s::bigint[], %s::smallint[]) AS c (id, standing) WHERE e.id = c.id
+WITH closed AS (
+  UPDATE sluice_journal.event e SET owner = NULL, standing = CASE
+    WHEN c.standing = 2 AND NOT EXISTS (SELECT 1 FROM sluice_journal.pair p WHERE p.event = e.id AND p.phase = 3) THEN 0
+    ELSE c.standing END
+  FROM unnest(%s::bigint[], %s::smallint[]) AS c (id, standing) WHERE e.id = c.id RETURNING e.lines
+) SELECT lines FROM closed WHERE lines IS NOT NULL
 """
 BOOKMARK = """
 INSERT INTO sluice_journal.bookmark (source, body) VALUES (%s, %s)
@@ -75,9 +89,36 @@ ON CONFLICT (source) DO UPDATE SET body = excluded.body
 """
 CLAIM = """
 UPDATE sluice_journal.event SET owner = %s WHERE id IN (
-  SELECT id FROM sluice_journal.event WHERE standing = 0 AND owner IS NULL ORDER BY id LIMIT %s
+  SELECT id FROM sluice_journal.event WHERE standing = 0 AND owner IS NULL AND lines IS NULL ORDER BY id LIMIT %s
   FOR UPDATE SKIP LOCKED
 ) RETURNING id, key, body, route, at, crashes
+"""
+# Whoever gives events with lines to somebody, or takes them away, holds this lock: then what is free does not change
+# between looking at the lines and taking the events.
+LOCK_LINES = "SELECT pg_advisory_xact_lock(hashtext('sluice_journal lines'))"
+IN_LINE = """
+SELECT EXISTS (SELECT 1 FROM sluice_journal.event WHERE standing = 0 AND owner IS NULL AND lines IS NOT NULL)
+"""
+FREE = """
+SELECT id, lines FROM sluice_journal.event WHERE standing = 0 AND owner IS NULL AND id > %s ORDER BY id LIMIT %s
+"""
+STRANGE_LINES = "SELECT id FROM sluice_journal.line WHERE id = ANY (%s) AND owner <> %s"
+TAKE = """
+UPDATE sluice_journal.event SET owner = %s WHERE id = ANY (%s) AND standing = 0 AND owner IS NULL
+RETURNING id, key, body, route, at, crashes, lines
+"""
+HOLD_LINES = """
+INSERT INTO sluice_journal.line (id, owner, events)
+SELECT n.id, %s, n.events FROM unnest(%s::bigint[], %s::int[]) AS n (id, events)
+ON CONFLICT (id) DO UPDATE SET events = line.events + excluded.events
+"""
+LEAVE_LINES = """
+WITH fewer AS (
+  UPDATE sluice_journal.line l SET events = l.events - n.events
+  FROM unnest(%(ids)s::bigint[], %(events)s::int[]) AS n (id, events) WHERE l.id = n.id AND l.events > n.events
+)
+DELETE FROM sluice_journal.line l USING unnest(%(ids)s::bigint[], %(events)s::int[]) AS n (id, events)
+WHERE l.id = n.id AND l.events <= n.events
 """
 ROUTES = "SELECT id, body FROM sluice_journal.route WHERE id = ANY (%s)"
 PAIRS = """

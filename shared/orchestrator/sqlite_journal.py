@@ -32,6 +32,7 @@ class SqliteJournal(SqliteArchive):
     def __init__(self, path: str | Path) -> None:
         self.path = str(path)
         self.lease = LEASE
+        self.shared = self.held_up = False
         self._lock = threading.RLock()
         self._writer: sqlite3.Connection | None = None
         self._held: int | None = None

@@ -36,7 +36,7 @@ from shared.orchestrator.journal import Accept, Claimed, Outcome, Phase, Standin
 from shared.orchestrator.lane import Job
 from shared.orchestrator.policy import Chance
 from shared.orchestrator.settings import Surroundings
-from shared.orchestrator.taking import TICK, Taking
+from shared.orchestrator.taking import HELD_UP, TICK, Taking
 from shared.orchestrator.verdict import Verdict, clean, judge
 from shared.orchestrator.worker import Crew
 
@@ -129,7 +129,8 @@ class Supervisor:
     def idle(self) -> bool:
         """Whether every input has returned and every event has come to an end."""
         with self.lock:
-            busy = self.desk.open or self.taking.behind or self.taking.spilling or self.desk.lost
+            taking = self.taking
+            busy = self.desk.open or taking.behind or taking.lined_up or taking.spilling or self.desk.lost
         return not busy and self.intake.done() and self.writer.idle()
 
     def emit(
@@ -251,7 +252,7 @@ class Supervisor:
         while not self.draining:
             with self.lock:
                 room = min(self.limits.window - len(self.desk.open), 1000)
-                spilling = self.taking.spilling
+                spilling, self.taking.looked = self.taking.spilling, self.taking.left
             if room <= 0:
                 return
             claimed = self.journal.claim(room)
@@ -281,7 +282,7 @@ class Supervisor:
             try:
                 if not self._registered:
                     self._register()
-                if self.taking.behind or now - looked >= TICK:
+                if self.taking.behind or self.taking.lined_up or now - looked >= TICK:
                     looked = now
                     self._claim()
                 if now - kept >= min(HOUSEKEEPING, self.journal.lease / 4):
@@ -296,6 +297,10 @@ class Supervisor:
                 pause = self._alarm_at - self.clock.monotonic()
                 if not self._registered:
                     pause = TICK
+                elif self.taking.news:
+                    pause = 0.0
+                elif self.taking.lined_up:
+                    pause = min(pause, HELD_UP)
                 if pause > 0 and not self.draining:
                     self._alarm.wait(pause)
 

@@ -15,16 +15,18 @@ from shared.orchestrator.desk import Desk
 from shared.orchestrator.doors import Stopped
 from shared.orchestrator.event import Event
 from shared.orchestrator.faults import Busy
-from shared.orchestrator.graph import Graph
+from shared.orchestrator.graph import Graph, Route
 from shared.orchestrator.group_commit import GroupCommit
 from shared.orchestrator.intake import Intake
-from shared.orchestrator.journal import Accept
+from shared.orchestrator.journal import Accept, Store
 from shared.orchestrator.verdict import clean
 
 CHUNK = 500
 """Events that are taken before it is looked again whether too much waits."""
 TICK = 1.0
 """Seconds between looks at the journal: for events that others left, dead letters to be retried, heartbeats."""
+HELD_UP = 0.05
+"""Seconds between looks while events wait for another replica's turn at their key."""
 
 
 class House(Protocol):
@@ -36,6 +38,7 @@ class House(Protocol):
     desk: Desk
     graph: Graph
     draining: bool
+    journal: Store
 
     @property
     def intake(self) -> Intake: ...
@@ -44,7 +47,10 @@ class House(Protocol):
 
 
 class Taking:
-    """`behind`: the journal may hold open events that are not on the desk. `spilled`: about how many."""
+    """`behind`: the journal may hold open events that are not on the desk. `spilled`: about how many.
+
+    `lined_up`: it may hold some that stand in a line, which are claimed for the sake of their order and not for room.
+    """
 
     def __init__(self, house: House, token: str, *, wake: Callable[[], None]) -> None:
         self._house = house
@@ -56,12 +62,22 @@ class Taking:
         self.spilling = 0
         """Calls that are about to leave events in the journal."""
         self.spilled = 0
+        self.lined_up = False
+        self.left = 0
+        """How often events were left in the journal."""
+        self.looked = 0
+        """What `left` was when the journal was asked last."""
+
+    @property
+    def news(self) -> bool:
+        return self.left != self.looked
 
     def found(self, events: int, *, all_of_it: bool) -> None:
         """So many came from the journal to the desk; the lock is held."""
         self.spilled = max(0, self.spilled - events)
-        if all_of_it and not self.spilling:
+        if all_of_it and not self.spilling and not self.news:
             self.behind, self.spilled = False, 0
+            self.lined_up = self._house.journal.held_up
 
     def emit(
         self,
@@ -96,16 +112,24 @@ class Taking:
             mine = not self.behind and not self.spilling
             mine = mine and len(house.desk.open) + len(wanted) <= house.limits.window
             self.spilling += 0 if mine else 1
-        accepts = [Accept(key, event, route, at, mine) for key, event, route in wanted]
+        accepts = [self._accept(*one, at, mine) for one in wanted]
+        in_line = any(one.lines for one in accepts)
         try:
             future = house.writer.accept(accepts, None if bookmark is None else (source, bookmark))
             return sum(number > 0 for number in future.result())
         finally:
-            if not mine:
+            if not mine or in_line:
                 with house.lock:
-                    self.spilling -= 1
-                    self.behind = True
+                    self.spilling -= 0 if mine else 1
+                    self.behind |= not mine
+                    self.lined_up |= in_line
+                    self.left += 1
                     self._wake()
+
+    def _accept(self, key: str, event: Event, route: Route, at: float, mine: bool) -> Accept:
+        """Among replicas, what has to be done in an order is nobody's until it is its turn."""
+        lines = self._house.desk.lines(event, route) if self._house.journal.shared else ()
+        return Accept(key, event, route, at, mine and not lines, lines)
 
     def _wait_for_room(self, source: str, patience: float | None, stopping: threading.Event | None) -> None:
         house = self._house

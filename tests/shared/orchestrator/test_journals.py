@@ -239,6 +239,47 @@ def test_replicas_share_and_the_dead_ones_are_fenced(database: str) -> None:
     second.close()
 
 
+def test_a_line_is_with_one_replica_at_a_time(database: str) -> None:
+    """Whoever has an event of a line gets those behind it; what stands in two lines waits for both, and bars both."""
+    first, second = PostgresJournal(database, lease=0.5), PostgresJournal(database, lease=60)
+    first.open()
+    second.open()
+
+    def left(number: int, *lines: int) -> Accept:
+        return Accept(f"i:{number}", event(number), ROUTE, 1000.0 + number, mine=False, lines=lines)
+
+    def claimed(journal: PostgresJournal, limit: int = 10) -> tuple[list[str], bool]:
+        return [one.key for one in journal.claim(limit)], journal.held_up
+
+    one, two, *_ = first.write(
+        Batch([left(1, 7), left(2, 8), left(3, 7, 8), left(4, 8), left(5), left(6, 9)])
+    )
+    begun = [claimed(first, 1), claimed(second, 1), claimed(first), claimed(second)]
+    second.write(Batch(closings=[(two, Standing.DONE)]))
+    barred = claimed(second)
+    dead = Outcome(one, "a", Phase.DEAD, 5, 5.0, error="no")
+    first.write(Batch(outcomes=[dead], closings=[(one, Standing.DEAD)]))
+    free = claimed(second)
+    first.retry(one)
+    retried = [claimed(first), claimed(second)]
+    first.write(Batch([left(7, 9)]))
+    time.sleep(0.6)
+    second.beat()  # the first one is not heard of any more
+    left_behind = claimed(second)
+    second.close()
+    third = PostgresJournal(database)
+    third.open()
+
+    assert [(["i:1"], False), (["i:2"], False), (["i:5", "i:6"], True), ([], True)] == begun
+    assert ([], True) == barred
+    assert (["i:3", "i:4"], False) == free
+    assert [([], True), (["i:1"], False)] == retried
+    assert (["i:5", "i:6", "i:7"], False) == left_behind
+    assert (["i:1", "i:3", "i:4", "i:5", "i:6", "i:7"], False) == claimed(third)
+    first.close()
+    third.close()
+
+
 def test_a_database_that_is_out_of_reach_is_no_loss(database: str) -> None:
     """Before COMMIT nothing has happened; an answer to COMMIT that is lost is never guessed."""
     host, port = database.rpartition("@")[2].partition("/")[0].split(":")
