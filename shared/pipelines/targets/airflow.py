@@ -15,7 +15,7 @@ from functools import cache
 from shared.pipelines.names import identifiers
 from shared.pipelines.plan import Plan
 from shared.pipelines.step import ForEach
-from shared.pipelines.targets.airflow_dag import dag_head, end_of_run, header, start_of_file
+from shared.pipelines.targets.airflow_dag import LINES, dag_head, end_of_run, header, names_of, start_of_file
 from shared.pipelines.targets.airflow_features import FEATURES
 from shared.pipelines.targets.airflow_parts import PARTS, imports_of, text_of, with_needs
 from shared.pipelines.targets.airflow_refused import check
@@ -24,21 +24,7 @@ from shared.pipelines.targets.airflow_text import quoted, variables
 from shared.pipelines.targets.airflow_works import Writing
 from shared.pipelines.targets.target import Options, Target, TargetName
 
-_OWN = (
-    "Any",
-    "ANY",
-    "DAG",
-    "Param",
-    "PIPELINE",
-    "ZONE",
-    "Run",
-    "dag",
-    "run",
-    "step",
-    "item",
-    "datetime",
-    "timedelta",
-)
+_OWN = ("ANY", "PIPELINE", "ZONE", "Run", "dag", "run", "step", "item", "annotations")
 
 
 def compile_airflow(plan: Plan, options: Options) -> Mapping[str, bytes]:
@@ -116,7 +102,9 @@ def _names_of_pieces() -> Iterator[str]:
             elif isinstance(node, ast.Assign):
                 yield from (target.id for target in node.targets if isinstance(target, ast.Name))
         for line in (*part.imports, *part.only_2, *part.only_3):
-            yield line.split()[-1]
+            yield from names_of(line)
+    for line in LINES:
+        yield from names_of(line)
 
 
 def _pools(plan: Plan) -> Iterator[tuple[str, dict[str, object]]]:

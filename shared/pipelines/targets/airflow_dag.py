@@ -20,6 +20,15 @@ _MODULES = {2: "from airflow.models.dag import DAG", 3: "from airflow.sdk import
 _PARAM = {2: "from airflow.models.param import Param", 3: "from airflow.sdk import Param"}
 _ASSET = {2: "from airflow.datasets import Dataset", 3: "from airflow.sdk import Asset"}
 _TIMETABLES = {2: "from airflow.timetables.trigger import ", 3: "from airflow.sdk import "}
+_TIMETABLE_NAMES = ("CronTriggerTimetable", "DeltaTriggerTimetable")
+_ALWAYS = ("from typing import Any", "from datetime import datetime, timedelta, timezone")
+
+LINES = (
+    *_ALWAYS,
+    *(line for lines in (_MODULES, _PARAM, _ASSET) for line in lines.values()),
+    *(f"{lines}{name}" for lines in _TIMETABLES.values() for name in _TIMETABLE_NAMES),
+)
+"""All that a file may import besides what its pieces need."""
 
 
 def header(plan: Plan, options: Options) -> str:
@@ -35,14 +44,13 @@ def header(plan: Plan, options: Options) -> str:
 
 def start_of_file(version: int, imports: Iterable[str], text: str) -> str:
     """The imports of the pieces and those that the text of the pipeline needs, in the order of the standard tools."""
-    lines = {_MODULES[version], "from typing import Any", *imports}
+    lines = {_MODULES[version], *_ALWAYS, *imports}
     for name, line in (("Param", _PARAM), ("Dataset" if version == 2 else "Asset", _ASSET)):
         if f"{name}(" in text and re.search(rf"\b{name}\(", text):
             lines.add(line[version])
-    for name in ("CronTriggerTimetable", "DeltaTriggerTimetable"):
+    for name in _TIMETABLE_NAMES:
         if f"schedule={name}(" in text:
             lines.add(_TIMETABLES[version] + name)
-    lines.add("from datetime import datetime, timedelta, timezone")
     known = [_merged(line, lines) for line in sorted(lines)]
     merged = list(dict.fromkeys(known))
     own = [line for line in merged if _is_standard(line)]
@@ -66,6 +74,16 @@ def _merged(line: str, lines: set[str]) -> str:
     }
     order = sorted(names, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
     return f"{module} import {', '.join(order)}"
+
+
+def names_of(line: str) -> list[str]:
+    """The names that an import brings.
+
+    >>> names_of("from datetime import datetime, timezone"), names_of("import urllib.parse")
+    (['datetime', 'timezone'], ['urllib'])
+    """
+    what = line.partition(" import ")[2] or line.removeprefix("import ")
+    return [one.split()[-1].partition(".")[0] for one in what.split(",")]
 
 
 def _is_standard(line: str) -> bool:

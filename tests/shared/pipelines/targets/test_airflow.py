@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from shared.pipelines.plan import Plan
 from shared.pipelines.platform import Platform
 from shared.pipelines.read import read_definition, read_plan
 from shared.pipelines.targets.airflow import AIRFLOW
+from shared.pipelines.targets.airflow_dag import LINES, names_of
 from shared.pipelines.targets.airflow_parts import PARTS, text_of
 from shared.pipelines.targets.target import Feature, Options
 
@@ -165,6 +167,45 @@ def test_any_name_is_a_task_and_a_variable_of_its_own(word: str) -> None:
 
     assert 5 == len(set(tasks(text))) == len(set(functions))
     assert not {"run", "step", "print"} & set(functions)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_no_step_takes_a_name_that_the_file_has_already(version: int) -> None:
+    """Steps are called as all that a file can bind, and each of those names is still bound once."""
+    about: dict[str, Any] = {
+        "schedule": {"type": "event", "expression": "pipeline:other"}, "parameters": {"day": 1},
+        "notifications": {"on_failure": [{"method": "slack", "channel": "#x"}]},
+    }  # fmt: skip
+    words = {name for line in LINES for name in names_of(line)} | set(
+        _bound(source(yaml(lamb("a"), **about)))
+    )
+    for part in PARTS:
+        words |= set(_bound(text_of(part, version)))
+    names = [word for word in sorted(words) if word != "_"]
+    bound = _bound(source(yaml(*(lamb(name) for name in names), **about), engine_version=version))
+
+    assert {"Asset", "timezone", "Param", "Run", "annotations"} <= words
+    assert [] == [name for name, times in Counter(bound).items() if times > 1]
+
+
+def _bound(text: str) -> list[str]:
+    """The names that a file binds at its top and in its `with` blocks."""
+    found, open_blocks = _imported(text), [ast.parse(text).body]
+    while open_blocks:
+        for node in open_blocks.pop():
+            match node:
+                case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                    found.append(name)
+                case ast.Assign(targets=targets):
+                    found += [target.id for target in targets if isinstance(target, ast.Name)]
+                case ast.With(body=body):
+                    open_blocks.append(body)
+    return found
+
+
+def _imported(text: str) -> list[str]:
+    nodes = [node for node in ast.parse(text).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return [(name.asname or name.name).partition(".")[0] for node in nodes for name in node.names]
 
 
 def test_a_job_of_levels_is_called_by_way_of_the_platform_and_polled_as_long_as_it_says() -> None:
