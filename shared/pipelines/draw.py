@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from xml.sax.saxutils import escape, quoteattr
 
 from shared.pipelines.describe import what, when, why
+from shared.pipelines.notes import about_plan, about_step
 from shared.pipelines.plan import Plan
 from shared.pipelines.step import ForEach, Step
 
@@ -33,25 +34,27 @@ def depths(plan: Plan) -> dict[str, int]:
 
 
 def as_text_lines(plan: Plan) -> str:
-    """The plan for a terminal: steps in order, with what they do and wait for; numbers are depths.
+    """The plan for a terminal: steps in order, with what they do, wait for and ask for; numbers are depths.
 
     Characters that would move the cursor are shown as what they are not: a question mark.
     """
     depth = depths(plan)
     width = max(len(step.name) for step in plan.all_steps())
-    lines = [f"{plan.name}: {when(plan.schedule)}"]
+    lines = [f"{plan.name}: {when(plan.schedule)}", *(f"     {note}" for note in about_plan(plan))]
     for step in plan.steps:
-        lines += _lines(step, f"{depth[step.name] + 1:>3}  ", width)
+        lines += _lines(step, f"{depth[step.name] + 1:>3}  ", width, plan)
     return "\n".join(_printable(line) for line in lines) + "\n"
 
 
-def _lines(step: Step, head: str, width: int) -> list[str]:
+def _lines(step: Step, head: str, width: int, plan: Plan) -> list[str]:
     after = ", ".join(f"{edge.source}{f' ({why(edge)})' if why(edge) else ''}" for edge in step.needs)
     line = f"{head}{step.name:<{width}}  {step.kind:<14}  {what(step)}"
     lines = [f"{line}  after {after}" if after else line]
+    if notes := "; ".join(about_step(step, plan)):
+        lines.append(f"{' ' * (len(head) + width)}  {notes}")
     if isinstance(step.work, ForEach):
         for inner in step.work.steps:
-            lines += _lines(inner, f"{' ' * len(head)}- ", width)
+            lines += _lines(inner, f"{' ' * len(head)}- ", width, plan)
     return lines
 
 

@@ -55,6 +55,7 @@ FEATURES: Mapping[Feature, Support] = {
     ),
     Feature.FOREACH_PARALLEL: _by("max_active_tis_per_dagrun for one step, a pool of its own for several"),
     Feature.SUBPIPELINE: _by("TriggerDagRunOperator, deferrable; not inside a foreach"),
+    Feature.ONLY_STARTED: _by("TriggerDagRunOperator; not inside a foreach"),
     Feature.DEPENDS_ON: _by("edges between tasks"),
     Feature.LEVELS: _by("edges between tasks"),
     Feature.RETRIES: _emulated(
@@ -84,6 +85,7 @@ FEATURES: Mapping[Feature, Support] = {
     ),
     Feature.TIME_ZONE: _by("of the timetable"),
     Feature.CATCH_UP: _by("catchup; needs a start"),
+    Feature.BOUNDS: _by("start_date and end_date"),
     Feature.DEADLINE: _by("dagrun_timeout"),
     Feature.OWNERS: _by("owner, tags, description and doc_md"),
     Feature.RESOURCES: _by("shown in doc_md; workers are the installation's"),

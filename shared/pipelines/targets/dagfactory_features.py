@@ -49,6 +49,7 @@ FEATURES: Mapping[Feature, Support] = {
     ),
     Feature.WAIT: Support(Level.EMULATED, "a task that sleeps"),
     Feature.SUBPIPELINE: Support(Level.SUPPORTED, "TriggerDagRunOperator; its parameters are whole values"),
+    Feature.ONLY_STARTED: Support(Level.SUPPORTED, "TriggerDagRunOperator; its parameters are whole values"),
     Feature.RETRIES: Support(
         Level.EMULATED, "retries; delays that grow are spread by Airflow to up to twice as long"
     ),

@@ -29,6 +29,7 @@ FEATURES: dict[Feature, Support] = {
     Feature.FOREACH: Support(_S, "an inline Map"),
     Feature.FOREACH_PARALLEL: Support(_S, "`MaxConcurrency`, 40 at most"),
     Feature.SUBPIPELINE: Support(_S, "`states:startExecution.sync:2`"),
+    Feature.ONLY_STARTED: Support(_S, "`states:startExecution`"),
     Feature.DEPENDS_ON: Support(_E, "nested Parallel; a graph that is no nesting is cut into layers"),
     Feature.LEVELS: Support(_S, "Parallel, one branch per thread"),
     Feature.RETRIES: Support(_S, "Retry, whole seconds, one at least"),
@@ -55,6 +56,7 @@ FEATURES: dict[Feature, Support] = {
     Feature.EVENT: Support(_S, "a rule of EventBridge"),
     Feature.TIME_ZONE: Support(_S, "`ScheduleExpressionTimezone`"),
     Feature.CATCH_UP: Support(_R, "EventBridge Scheduler does not make up for missed runs"),
+    Feature.BOUNDS: Support(_S, "`StartDate` and `EndDate`"),
     Feature.DEADLINE: Support(_S, "`TimeoutSeconds`; refused together with `on_failure` of the pipeline"),
     Feature.OWNERS: Support(_E, "name, version and digest in the comment, the domain as a tag"),
     Feature.RESOURCES: Support(

@@ -133,6 +133,13 @@ class Loops:
         """Add the numbers to `$.sum`; JSONPath has no sum, so one after the other."""
         kept = _paths(keep)
         flow.put(self._name(f"{tag}: numbers"), {"list.$": numbers, "i": 0, "sum.$": "$.sum", **kept})
+        # Whether a path that finds one number gives a list of it is left open by Amazon's documentation.
+        (single,) = flow.choose(self._name(f"{tag}: one?"), [{"Variable": "$.list", "IsNumeric": True}])
+        several = flow.aside(single)
+        flow.put(
+            self._name(f"{tag}: list of one"), {"list.$": "States.Array($.list)", "sum.$": "$.sum", **kept}
+        )
+        flow.ends += several
         flow.put(
             self._name(f"{tag}: how many"),
             {"size.$": "States.ArrayLength($.list)", "list.$": "$.list", "i": 0, "sum.$": "$.sum", **kept},

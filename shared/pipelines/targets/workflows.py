@@ -116,8 +116,8 @@ def _begin(plan: Plan, parameters: Mapping[str, str], numbers: Mapping[str, int]
         if plan.form is Form.LEVELS and parameter.name in ("start_date", "end_date"):
             default = "${run_date}"
         assigns.append({parameters[parameter.name]: _plain(default, plan)})
-    for number in numbers.values():
-        assigns += [{f"s{number}": "go"}, {f"o{number}": None}]
+    for step in plan.steps:  # those inside a foreach belong to an item, and may not be shared with others
+        assigns += [{f"s{numbers[step.name]}": "go"}, {f"o{numbers[step.name]}": None}]
     made += _assigned("variables", assigns)
     for parameter in plan.parameters:
         made.append(_if_given("given", parameter.name, parameters[parameter.name]))

@@ -30,7 +30,8 @@ FEATURES: dict[Feature, Support] = {
     Feature.BRANCH: Support(_S, "switch, and a gate before what is on a side"),
     Feature.FOREACH: Support(_S, "`for`, parallel where two levels of nesting allow it"),
     Feature.FOREACH_PARALLEL: Support(_S, "`concurrency_limit`, 20 at most"),
-    Feature.SUBPIPELINE: Support(_S, "the connector of executions; `wait: false` is refused"),
+    Feature.SUBPIPELINE: Support(_S, "the connector of executions"),
+    Feature.ONLY_STARTED: Support(_R, "it waits for what it runs: take out `wait: false`"),
     Feature.DEPENDS_ON: Support(_E, "nested parallel; what is no nesting, or deeper than two, waits longer"),
     Feature.LEVELS: Support(_S, "parallel, one branch per thread; more than ten in branches of branches"),
     Feature.RETRIES: Support(_S, "retry, whole seconds, one at least"),
@@ -55,6 +56,7 @@ FEATURES: dict[Feature, Support] = {
     Feature.EVENT: Support(_R, "use Eventarc"),
     Feature.TIME_ZONE: Support(_S, "`timeZone`"),
     Feature.CATCH_UP: Support(_R, "Cloud Scheduler does not make up for missed runs"),
+    Feature.BOUNDS: Support(_R, "Cloud Scheduler has no `start` and no `end`"),
     Feature.DEADLINE: Support(
         _E, "nothing is started after it, and the run fails; what is at work has its own limits"
     ),

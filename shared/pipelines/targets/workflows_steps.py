@@ -87,9 +87,6 @@ class Writer:
             )
         names = [name for block in blocks for name in _names(block)]
         shared = [v for name in names for v in (f"s{self.numbers[name]}", f"o{self.numbers[name]}")]
-        for name in names:
-            if isinstance(steps[name].work, ForEach):
-                shared += [f"m{self.numbers[name]}", f"b{self.numbers[name]}"]
         return [{f"side_by_side_{number}": {"parallel": {"shared": shared, "branches": branches}}}]
 
     def _step(self, step: Step, inside: Mapping[str, Budget], item: str, depth: int) -> Steps:

@@ -162,7 +162,8 @@ class Works:
                 case Root.RUN | Root.SECRET:
                     pass
         run = {name: f"${{run_{name}}}" for name in ("id", "date", "time")}
-        body |= {"run": run, "params": params, "outputs": outputs, "step_properties": "{}"}
+        body |= {"pipeline": self.plan.name, "run": run, "params": params, "outputs": outputs}
+        body["step_properties"] = "{}"
         return self._run(
             step, f"{self.options.app}-step", "", body, values, timeout=_timeout(step, None)
         )  # fmt: skip

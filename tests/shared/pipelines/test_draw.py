@@ -28,6 +28,13 @@ def test_text_tells_order_kind_and_reason() -> None:
     assert "     - two          wait            1 s  after one shop" in lines
 
 
+def test_text_tells_what_the_picture_has_no_room_for() -> None:
+    text = as_text_lines(read_plan(EVERY_KEY))
+
+    assert "     domain sales, owner data-platform <data-platform@example.com>\n" in text
+    assert "read; 3 retries after 10 s, times 1.5; an attempt at most 1800 s; pool database, of 2;" in text
+
+
 def test_a_branch_is_a_rhombus_and_a_foreach_a_frame() -> None:
     text = as_mermaid(read_plan(EVERY_KEY))
 

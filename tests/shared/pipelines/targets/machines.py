@@ -29,7 +29,11 @@ _CONFIG: Any = {"stepfunctions": {"execute_state_machine": True}}
 
 @dataclass
 class Machines:
-    """State machines of plans. `calls` are the invocations in order, as (function, payload)."""
+    """State machines of plans. `calls` are the invocations in order, as (function, payload).
+
+    `services` answers what moto has no service for, by the action: startJobRun, runTask, sendEmail. `on_wait` is
+    called at each wait, which takes its time only if `real`.
+    """
 
     functions: dict[str, Function] = field(default_factory=dict)
     calls: list[tuple[str, Any]] = field(default_factory=list)
@@ -38,6 +42,9 @@ class Machines:
     made: dict[str, str] = field(default_factory=dict)
     number: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    services: Callable[[str, Any], Any] | None = None
+    on_wait: Callable[[], None] | None = None
+    real: bool = False
 
     def invoke(self, name: str, payload: Any) -> Any:
         with self.lock:
@@ -129,13 +136,54 @@ def _functions(definition: Any) -> set[str]:
 
 
 @contextmanager
+def _services(made: Machines) -> Iterator[None]:
+    """Services of AWS that moto does not have for machines."""
+    from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_aws_sdk import (
+        StateTaskServiceAwsSdk,
+    )
+    from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_ecs import (
+        StateTaskServiceEcs,
+    )
+    from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_glue import (
+        StateTaskServiceGlue,
+    )
+
+    def sdk(self: Any, env: Any, resource_runtime_part: Any, normalised_parameters: Any, **more: Any) -> None:
+        """Calls of Step Functions itself with the names that a state uses; all others are answered by `services`."""
+        if self.resource.api_action != "listExecutions":
+            serve(self, env, resource_runtime_part, normalised_parameters, **more)
+            return
+        found = boto3.client("stepfunctions").list_executions(
+            stateMachineArn=normalised_parameters["StateMachineArn"],
+            statusFilter=normalised_parameters["StatusFilter"],
+        )
+        newest = sorted(found["executions"], key=lambda one: one["startDate"], reverse=True)
+        env.stack.append({"Executions": [{"ExecutionArn": one["executionArn"]} for one in newest]})
+
+    def serve(
+        self: Any, env: Any, resource_runtime_part: Any, normalised_parameters: Any, **more: Any
+    ) -> None:
+        assert made.services
+        env.stack.append(made.services(self.resource.api_action, normalised_parameters))
+
+    def over(self: Any, *given: Any, **named: Any) -> None:
+        """What was started has ended by then, and its answer is there."""
+
+    with (
+        mock.patch.object(StateTaskServiceAwsSdk, "_eval_service_task", sdk),
+        mock.patch.object(StateTaskServiceGlue, "_eval_service_task", serve),
+        mock.patch.object(StateTaskServiceGlue, "_eval_integration_pattern", over),
+        mock.patch.object(StateTaskServiceEcs, "_eval_service_task", serve),
+        mock.patch.object(StateTaskServiceEcs, "_eval_integration_pattern", over),
+    ):
+        yield
+
+
+@contextmanager
 def machines() -> Iterator[Machines]:
     """Moto with what it lacks, until the end of the block."""
     import moto.awslambda.models as functions
     from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
-    from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_aws_sdk import (
-        StateTaskServiceAwsSdk,
-    )
     from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_sfn import (
         StateTaskServiceSfn,
     )
@@ -180,18 +228,12 @@ def machines() -> Iterator[Machines]:
 
         return resolved
 
-    def sdk(self: Any, env: Any, resource_runtime_part: Any, normalised_parameters: Any, **more: Any) -> None:
-        """Calls of Step Functions itself with the names that a state uses."""
-        assert self.resource.api_action == "listExecutions"
-        found = boto3.client("stepfunctions").list_executions(
-            stateMachineArn=normalised_parameters["StateMachineArn"],
-            statusFilter=normalised_parameters["StatusFilter"],
-        )
-        newest = sorted(found["executions"], key=lambda one: one["startDate"], reverse=True)
-        env.stack.append({"Executions": [{"ExecutionArn": one["executionArn"]} for one in newest]})
-
     def wait(self: Any, env: Any, wait_seconds: float) -> None:
         made.waited.append(wait_seconds)
+        if made.real:
+            time.sleep(wait_seconds)
+        if made.on_wait:
+            made.on_wait()
 
     environment = {**CREDENTIALS}
     with (
@@ -200,7 +242,7 @@ def machines() -> Iterator[Machines]:
         mock.patch.object(functions.LambdaFunction, "_invoke_lambda", run_function),
         mock.patch.object(StateTaskServiceSfn, "_eval_service_task", start_execution),
         mock.patch.object(StateTaskServiceSfn, "_build_sync2_resolver", child),
-        mock.patch.object(StateTaskServiceAwsSdk, "_eval_service_task", sdk),
+        _services(made),
         mock.patch.object(retrier_decl, "time", mock.Mock(sleep=made.waited.append)),
         mock.patch.object(wait_function.WaitFunction, "_wait_interval", wait),
     ):
