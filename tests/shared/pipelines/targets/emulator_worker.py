@@ -15,6 +15,7 @@ import sys
 from typing import Any
 from urllib.parse import urlsplit
 
+import emulator_branches  # noqa: F401 - it patches the emulator
 import jsonschema
 import requests
 import workflows_emulator.lib.http_utils as http
