@@ -21,6 +21,8 @@ LOG = logging.getLogger("sluice.dispatch")
 MOST = 2000
 """Records of a transaction: enough to be quick, few enough that nobody waits long."""
 PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
+PROBE = ""
+"""The bookmark of no input: written to learn whether the journal can be written again, where nothing else waits."""
 
 Taken = Future[list[int]]
 Written = Callable[[list[tuple[Accept, int]], list[tuple[Outcome, Any]]], None]
@@ -127,12 +129,14 @@ class GroupCommit:
             with self._condition:
                 self._busy = False
                 self._condition.notify_all()
-                while not (self._submissions or self._outcomes or self._closings):
+                while not (self._submissions or self._outcomes or self._closings or self._failures):
                     if self._ending:
                         return
                     self._condition.wait()
                 submissions, outcomes, closings = self._grab()
-                self._busy = True
+                self._busy = bool(submissions or outcomes or closings)
+                if self._ending and not self._busy:
+                    return
             self._write(submissions, outcomes, closings)
 
     def _grab(
@@ -162,6 +166,8 @@ class GroupCommit:
             closings,
             dict(one.bookmark for one in submissions if one.bookmark),
         )
+        if not batch and not submissions:
+            batch.bookmarks[PROBE] = str(self._failures)
         try:
             numbers = self._journal.write(batch)
         except Fenced as error:

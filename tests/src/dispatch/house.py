@@ -16,6 +16,7 @@ from shared.orchestrator.dispatcher import Dispatcher
 from shared.orchestrator.event import Event
 from shared.orchestrator.inputs.schedule import ScheduleInput
 from shared.orchestrator.inputs.webhook import WebhookInput
+from shared.orchestrator.journal import Store
 from shared.orchestrator.processes.call import CallProcess
 from shared.orchestrator.processes.command import CommandProcess
 from shared.orchestrator.settings import Surroundings
@@ -121,11 +122,15 @@ class Client:
 
 @contextmanager
 def serving(
-    folder: Path, *, gate: Gate | None = None, document: Mapping[str, Any] = DOCUMENT
+    folder: Path,
+    *,
+    gate: Gate | None = None,
+    document: Mapping[str, Any] = DOCUMENT,
+    journal: Store | None = None,
 ) -> Iterator[tuple[Dispatcher, Client]]:
     """A dispatcher with its API and page, at work."""
     BROKEN.add("yes")
-    dispatcher = Dispatcher(KINDS, SqliteJournal(folder / "j.db"), Surroundings())
+    dispatcher = Dispatcher(KINDS, journal or SqliteJournal(folder / "j.db"), Surroundings())
     mount(
         dispatcher,
         Gate(TOKEN) if gate is None else gate,
