@@ -2,48 +2,37 @@
 
     python -m benchmarks compile                      1,000 definitions of 20 steps to all targets, then DagBag
     python -m benchmarks compile --definitions 100
+    python -m benchmarks compile --rounds 0           without Airflow
+
+Compiling is one process and one thread, from files to files: each definition is read once, compiled for every target,
+and every artifact written. Then what people run over all of them: `sluice lint` and `sluice generate --check`.
 
 A generated file is compared with a DAG that is written by hand as short as it goes: the same tasks, names, retries and
-edges, and functions that do nothing. Both are parsed by DagBag in a process of .venv-airflow3 (`make test-airflow`
-makes it), in turns: first without compiled bytecode, which is once per change of a file, then with it, as every later
-time (Airflow parses each file again and again). The bar is for the latter; both are shown.
+edges, and functions that do nothing (dag_parsing.py; `make test-airflow` makes its environment).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from pathlib import Path
 
-from shared.common.errors import Misconfigured
-from shared.pipelines.plan import Plan
+import yaml
+
+from benchmarks.dag_parsing import PASSES, PYTHON, parsed
+from benchmarks.processes import run, spread
 from shared.pipelines.platform import Platform
-from shared.pipelines.read import read_definition
+from shared.pipelines.read import read_plan
 from shared.pipelines.targets.catalogue import target
 from shared.pipelines.targets.target import Options, TargetName
 
-PYTHON = Path(".venv-airflow3/bin/python")
 LONGEST = 30.0
 RATIO = 1.2
-
-PARSE = """
-import logging, sys, time, warnings
-logging.disable(logging.CRITICAL)
-warnings.simplefilter("ignore")
-from airflow.dag_processing.dagbag import DagBag
-import airflow.providers.standard.triggers.temporal  # imports are paid once a process, by whoever is first
-DagBag(dag_folder=sys.argv[1])
-for folder in sys.argv[2:]:
-    began = time.process_time()
-    bag = DagBag(dag_folder=folder)
-    print("took", time.process_time() - began, len(bag.dags), len(bag.import_errors))
-"""
+FOLDERS = 20
 
 HAND = """from datetime import datetime, timedelta, timezone
 
@@ -71,7 +60,7 @@ TASK = """
 """
 
 
-def definition(name: str, steps: int) -> Plan:
+def definition(name: str, steps: int) -> str:
     """A pipeline as they are: loads and queries one behind the other, four side by side."""
     written = []
     for number in range(steps):
@@ -87,8 +76,9 @@ def definition(name: str, steps: int) -> Plan:
             step["depends_on"] = [f"step_{number - 4}"]
         written.append(step)
     schedule = {"type": "cron", "expression": "0 3 * * *"}
-    document = {"name": name, "schedule": schedule, "steps": written}
-    return read_definition(json.dumps({"pipeline": document}), file=f"{name}.yaml")
+    return yaml.safe_dump(
+        {"pipeline": {"name": name, "schedule": schedule, "steps": written}}, sort_keys=False
+    )
 
 
 def by_hand(name: str, steps: int) -> str:
@@ -97,81 +87,99 @@ def by_hand(name: str, steps: int) -> str:
     return HAND.format(name=name, tasks=tasks, edges=edges)
 
 
-def compile_all(count: int, steps: int, folder: Path) -> float:
-    """CPU seconds for reading and compiling all definitions to all targets; files for Airflow go to a folder."""
+def compile_all(files: list[Path], folder: Path) -> tuple[float, dict[str, float]]:
+    """CPU seconds from files to files, and what of them each stage took."""
     options = Options(platform=Platform(project="p", region="r"))
-    total = 0.0
+    stages: defaultdict[str, float] = defaultdict(float)
     began = time.process_time()
-    plans = [definition(f"pipeline_{number:04}", steps) for number in range(count)]
-    total += time.process_time() - began
-    print(f"{'read':14}{total:8.2f} s")
-    for name in TargetName:
-        try:
-            compiler = target(name)
-        except ModuleNotFoundError:
-            print(f"{name:14}is not there yet")
-            continue
-        began = time.process_time()
-        refused = 0
-        for plan in plans:
-            try:
-                made = compiler.compile(plan, options)
-            except Misconfigured:
-                refused += 1
-                continue
-            if name is TargetName.AIRFLOW:
-                (folder / f"{plan.name}.py").write_bytes(made[f"dags/{plan.name}.py"])
-        seconds = time.process_time() - began
-        total += seconds
-        print(f"{name:14}{seconds:8.2f} s{f'  ({refused} refused)' if refused else ''}")
-    print(f"{'all':14}{total:8.2f} s of CPU, at most {LONGEST:g}")
-    return total
+    for file in files:
+        at = time.process_time()
+        plan = read_plan(file)
+        stages["read"] += -at + (at := time.process_time())
+        for name in TargetName:
+            made = target(name).compile(plan, options)
+            stages[name] += -at + (at := time.process_time())
+            for artifact, content in made.items():
+                path = folder / name / artifact
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            stages["write"] += -at + (at := time.process_time())
+    return time.process_time() - began, stages
 
 
-def parse_all(warm: Path, folders: list[Path], rounds: int) -> dict[Path, list[float]]:
-    """CPU seconds of DagBag for each folder: of the first time, then the median of the later ones."""
-    if not PYTHON.exists():
-        print(f"{PYTHON} is not there: make test-airflow makes it")
-        return {}
-    words = [str(PYTHON), "-c", PARSE, str(warm), *(str(one) for _ in range(rounds + 1) for one in folders)]
-    with tempfile.TemporaryDirectory(prefix="sluice-airflow-") as home:
-        env = {"AIRFLOW_HOME": home, "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "PATH": "/usr/bin:/bin"}
-        done = subprocess.run(words, env=env, capture_output=True, text=True, check=True)
-    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("took")]
-    for _, _, dags, errors in lines:
-        assert (int(dags), int(errors)) == (len(list(folders[0].glob("*.py"))), 0), lines
-    times = [float(seconds) for _, seconds, _, _ in lines]
-    return {
-        folder: [times[index], statistics.median(times[index + len(folders) :: len(folders)])]
-        for index, folder in enumerate(folders)
-    }
+def commands(files: list[Path], folder: Path) -> None:
+    """What the command line takes for all files at once, for one, and for nothing."""
+    sluice = [sys.executable, "-m", "src.cli"]
+    check = ["-o", str(folder / "airflow"), "--check"]
+    for title, words in {
+        f"lint of {len(files):,}": ["lint", *map(str, files)],
+        f"generate airflow --check of {len(files):,}": ["generate", "airflow", *map(str, files), *check],
+        "lint of one": ["lint", str(files[0])],
+        "generate airflow --check of one": ["generate", "airflow", str(files[0]), *check],
+        "--help": ["--help"],
+    }.items():
+        costs = [run([*sluice, *words]) for _ in range(1 if len(words) > 100 else 5)]
+        assert not any(cost.code for cost in costs), costs[0].errors
+        cpu, wall = (spread([getattr(cost, kind) for cost in costs]) for kind in ("cpu", "wall"))
+        print(f"sluice {title:36}{cpu:>20} s of CPU, {wall:>20} s")
+
+
+def parse_all(generated: Path, folder: Path, steps: int, rounds: int) -> float:
+    """The greatest ratio of CPU times: of files seen for the first time, and of the same ones again."""
+    files = sorted(generated.glob("*.py"))
+    kinds: dict[str, list[Path]] = {"hand": [], "ours": []}
+    for index, file in enumerate(files):
+        ours, hand = (folder / kind / f"{index * FOLDERS // len(files):02}" for kind in ("ours", "hand"))
+        for kind, one in (("ours", ours), ("hand", hand)):
+            if one not in kinds[kind]:
+                one.mkdir(parents=True)
+                kinds[kind].append(one)
+        shutil.copy(file, ours)
+        (hand / file.name).write_text(by_hand(file.stem, steps))
+    warm = {kind: folder / "warm" / kind for kind in kinds}
+    for kind, one in warm.items():
+        one.mkdir(parents=True)
+        shutil.copy(kinds[kind][0] / files[0].name, one)
+    found = parsed(kinds, warm, rounds)
+    ratios = []
+    for name in PASSES:
+        theirs, mine = found[name]["hand"], found[name]["ours"]
+        rounds_of = [sum(m) / sum(t) for t, m in zip(theirs.cpu, mine.cpu, strict=True)]
+        ratios.append(mine.seconds("cpu") / theirs.seconds("cpu"))
+        print(
+            f"DagBag, {name:6}{theirs.seconds('cpu'):6.2f} s by hand, {mine.seconds('cpu'):6.2f} s generated: "
+            f"{ratios[-1]:.2f} times, by round {spread(rounds_of)}; "
+            f"wall {theirs.seconds('wall'):.2f} s and {mine.seconds('wall'):.2f} s"
+        )
+    return max(ratios)
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks compile", description=__doc__)
     parser.add_argument("--definitions", type=int, default=1000)
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     chosen = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="sluice-dags-") as name:
-        ours, hand = Path(name, "ours"), Path(name, "hand")
-        ours.mkdir()
-        hand.mkdir()
-        total = compile_all(chosen.definitions, chosen.steps, ours)
-        for number in range(chosen.definitions):
-            dag = f"pipeline_{number:04}"
-            (hand / f"{dag}.py").write_text(by_hand(dag, chosen.steps))
-        warm = Path(name, "warm")
-        warm.mkdir()
-        for folder in (ours, hand):
-            shutil.copy(folder / "pipeline_0000.py", warm / f"{folder.name}.py")
-        seconds = parse_all(warm, [hand, ours], chosen.rounds)
+    with tempfile.TemporaryDirectory(prefix="sluice-compile-") as name:
+        folder = Path(name)
+        files = [
+            folder / "definitions" / f"pipeline_{number:04}.yaml" for number in range(chosen.definitions)
+        ]
+        files[0].parent.mkdir()
+        for file in files:
+            file.write_text(definition(file.stem, chosen.steps))
+        began = time.perf_counter()
+        total, stages = compile_all(files, folder / "made")
+        wall = time.perf_counter() - began
+        for stage, seconds in stages.items():
+            print(f"{stage:14}{seconds:8.2f} s")
+        print(f"{'all':14}{total:8.2f} s of CPU, {wall:.2f} s; at most {LONGEST:g}")
+        commands(files, folder / "made")
         ratio = 0.0
-        for when, index in (("new", 0), ("as always", 1)):
-            if seconds:
-                one, other = seconds[hand][index], seconds[ours][index]
-                ratio = other / one
-                print(f"DagBag, {when:12}{one:6.2f} s by hand, {other:6.2f} s generated: {ratio:.2f} times")
+        if chosen.rounds and not PYTHON.exists():
+            print(f"{PYTHON} is not there: make test-airflow makes it")
+        elif chosen.rounds:
+            ratio = parse_all(folder / "made" / "airflow" / "dags", folder, chosen.steps, chosen.rounds)
     return 0 if total <= LONGEST and ratio <= RATIO else 1
 
 
