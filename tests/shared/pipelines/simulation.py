@@ -65,10 +65,10 @@ class Simulation:
             for order in course.advance(self.now):
                 match order:
                     case Begin(ticket, step, look_up):
-                        acts[ticket] = self.act(ticket.key, ticket.attempt)
                         self.begun.append((self.now, ticket.key, ticket.attempt))
-                        payload = getattr(step.work, "payload", None)
+                        payload = getattr(step.work, "payload", None) or getattr(step.work, "input", None)
                         self.payloads[ticket.key] = None if payload is None else resolve(payload, look_up)
+                        acts[ticket] = self.act(ticket.key, ticket.attempt)
                         heapq.heappush(coming, (self.now + acts[ticket].seconds, next(number), ticket))
                     case Cancel(ticket) if not acts[ticket].deaf:
                         cut.add(ticket)
