@@ -1,4 +1,4 @@
-"""`sluice deploy template`: the parts of the template that follow from the sources."""
+"""`sluice deploy template`: the parts of the template that follow from the sources and from dispatch.yml."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from src.cli.screen import Screen
 @json_option
 @click.pass_context
 def template(context: click.Context, check: bool) -> None:
-    """Bring deploy/infra/template.yml in line with src/*/source.yml."""
+    """Bring deploy/infra/template.yml in line with src/*/source.yml and dispatch.yml."""
+    from src.deploying.dispatched import deployed_dispatch
     from src.deploying.sources import deployed_sources
     from src.deploying.template import TEMPLATE, generated
 
     screen = context.ensure_object(Screen)
     before = TEMPLATE.read_text("utf-8")
-    after = generated(before, deployed_sources())
+    after = generated(before, deployed_sources(), dispatched=deployed_dispatch())
     changed = before != after
     if changed and not check:
         TEMPLATE.write_text(after, "utf-8")

@@ -17,9 +17,11 @@ REQUEST = 0.0000002
 """USD of an invocation, there as well."""
 
 
-def dashboard(sources: list[Deployed]) -> Document:
-    """The resource; its body is a text, as CloudWatch wants it."""
+def dashboard(sources: list[Deployed], *, dispatches: bool = False) -> Document:
+    """The resource; its body is a text, as CloudWatch wants it. `dispatches`: with what the dispatcher does."""
     widgets: list[Document] = [_across(sources), _steps()]
+    if dispatches:
+        widgets.append(_dispatch())
     for source in sources:
         widgets += _of(source)
     rows = ",\n".join(json.dumps(widget, ensure_ascii=False) for widget in _laid_out(widgets))
@@ -86,6 +88,30 @@ def _steps() -> Document:
         ],
     ]
     return _widget("Steps of pipelines", metrics, width=12, period=300)
+
+
+def _dispatch() -> Document:
+    """By name, as its resources are there under a condition, and the text of a dashboard knows none."""
+    name = "${AppName}-${Environment}-dispatch"
+    function, queue = ["FunctionName", name], ["QueueName", name]
+    metrics = [
+        ["AWS/Lambda", "Invocations", *function, {"label": "messages", "stat": "Sum"}],
+        ["AWS/Lambda", "Errors", *function, {"label": "errors", "stat": "Sum"}],
+        [
+            "AWS/SQS",
+            "ApproximateAgeOfOldestMessage",
+            *queue,
+            {"label": "the oldest waits, seconds", "stat": "Maximum", "yAxis": "right"},
+        ],
+        [
+            "AWS/SQS",
+            "ApproximateNumberOfMessagesVisible",
+            "QueueName",
+            f"{name}-dead-letters",
+            {"label": "dead letters", "stat": "Maximum", "yAxis": "right"},
+        ],
+    ]
+    return _widget("Events and what follows them", metrics, width=12, period=300)
 
 
 def _of(source: Deployed) -> list[Document]:

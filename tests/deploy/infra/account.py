@@ -230,10 +230,12 @@ class Account:
         return [{"Subject": one[2], "Message": json.loads(one[1])} for one in topic.sent_notifications]
 
 
-def packaged(folder: Path) -> dict[str, Any]:
+def packaged(folder: Path, change: Callable[[str], str] = str) -> dict[str, Any]:
     """The template as `sluice deploy package` makes it, with small files in the place of the built zips."""
     here = folder / "deploy" / "infra"
     shutil.copytree(INFRA, here)
+    text = (here / "template.yml").read_text("utf-8")
+    (here / "template.yml").write_text(change(text), "utf-8")
     for resource in read_template(here / "template.yml")["Resources"].values():
         for key in ("CodeUri", "ContentUri"):
             uri = resource.get("Properties", {}).get(key)
@@ -261,13 +263,13 @@ def transformed(template: dict[str, Any], **parameters: str) -> dict[str, Any]:
 
 
 @contextmanager
-def account(folder: Path) -> Iterator[Account]:
-    """Moto with our packaged template, transformed; nothing is created yet."""
+def account(folder: Path, change: Callable[[str], str] = str) -> Iterator[Account]:
+    """Moto with our packaged template, transformed; nothing is created yet. `change` is what a project makes of it."""
     os.environ.update({k: v for k, v in CREDENTIALS.items() if k not in os.environ})
     with mock.patch.dict(os.environ, CREDENTIALS), mock_aws(config=_CONFIG):
         _make.cache_clear()
         boto3.client("s3").create_bucket(Bucket="packages")
-        made = Account(transformed(packaged(folder), Environment="dev", AppName="sluice"))
+        made = Account(transformed(packaged(folder, change), Environment="dev", AppName="sluice"))
         chatter = logging.getLogger("moto")
         level = chatter.level
         chatter.setLevel(
@@ -335,6 +337,25 @@ def _completed(made: Account) -> Iterator[None]:
         )
         return answer, errored, ""
 
+    def take_message(self: Any, function_arn: str, message: Any, queue_arn: str) -> bool:
+        """A message as Lambda hands it over; moto leaves its attributes out."""
+        own = {"ApproximateReceiveCount": "1", "ApproximateFirstReceiveTimestamp": "1545082649185"}
+        if queue_arn.endswith(".fifo"):
+            own |= {"MessageGroupId": message.group_id, "MessageDeduplicationId": message.deduplication_id}
+        given = {
+            name: {"stringValue": one["StringValue"], "dataType": one["DataType"]}
+            for name, one in message.message_attributes.items()
+        }
+        record = {
+            "messageId": message.id, "receiptHandle": message.receipt_handle, "body": message.body,
+            "attributes": own, "messageAttributes": given,
+            "eventSource": "aws:sqs", "eventSourceARN": queue_arn, "awsRegion": REGION,
+        }  # fmt: skip
+        answer: dict[str, Any] = {}
+        body = json.dumps({"Records": [record]})
+        self.invoke(function_arn, None, body=body, headers={}, response_headers=answer)
+        return "x-amz-function-error" not in answer
+
     def create_machine(name: str, json_: Any, account_id: str, region: str, **_: Any) -> Any:
         properties = json_["Properties"]
         backend = stepfunctions_parser_backends[account_id][region]
@@ -345,6 +366,8 @@ def _completed(made: Account) -> Iterator[None]:
     with (
         mock.patch.dict(get_model_map(), models),
         mock.patch.object(functions.LambdaFunction, "_invoke_lambda", run_function),
+        mock.patch.object(functions.LambdaBackend, "_send_sqs_message", take_message),
+        mock.patch("moto.sqs.models._filter_message_attributes", return_value=None),
         mock.patch.object(machines, "stepfunctions_backends", stepfunctions_parser_backends),
         mock.patch.object(
             machines.StateMachine, "create_from_cloudformation_json", staticmethod(create_machine)

@@ -20,6 +20,10 @@ ACTIONS = {
     ("s3", "ListObjectsV2"): ("s3:ListBucket", ""),
     ("secretsmanager", "GetSecretValue"): ("secretsmanager:GetSecretValue", "kms:Decrypt"),
     ("sqs", "SendMessage"): ("sqs:SendMessage", "kms:GenerateDataKey"),
+    ("sqs", "ChangeMessageVisibility"): ("sqs:ChangeMessageVisibility", ""),
+    ("lambda", "Invoke"): ("lambda:InvokeFunction", ""),
+    ("stepfunctions", "StartExecution"): ("states:StartExecution", ""),
+    ("stepfunctions", "DescribeExecution"): ("states:DescribeExecution", ""),
     ("dynamodb", "PutItem"): ("dynamodb:PutItem", "kms:Decrypt"),
     ("dynamodb", "UpdateItem"): ("dynamodb:UpdateItem", "kms:Decrypt"),
     ("dynamodb", "DeleteItem"): ("dynamodb:DeleteItem", "kms:Decrypt"),
@@ -57,6 +61,10 @@ def _call(action: str, service: str, params: Any) -> Call:
         return Call(action, f"{_ARN.format('sqs')}:{params['QueueUrl'].rpartition('/')[2]}")
     if service == "dynamodb":
         return Call(action, f"{_ARN.format('dynamodb')}:table/{params['TableName']}")
+    if service == "lambda":
+        return Call(action, f"{_ARN.format('lambda')}:function:{params['FunctionName']}")
+    if service == "stepfunctions":
+        return Call(action, params.get("executionArn") or params["stateMachineArn"])
     bucket = f"arn:aws:s3:::{params['Bucket']}"
     context = {"aws:SecureTransport": "true", "s3:TlsVersion": "1.3"}
     if action == "s3:ListBucket":

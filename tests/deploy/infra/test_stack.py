@@ -168,7 +168,8 @@ def test_lambda_has_six_times_its_timeout_to_work_on_a_message(expanded: dict[st
 
         assert queue["VisibilityTimeout"] >= 6 * timeout
         assert ["ReportBatchItemFailures"] == mapping["FunctionResponseTypes"]
-        letters = "WeaveDeadLetters" if queue.get("FifoQueue") else "DeadLetters"
+        own = {"WeaveQueue": "WeaveDeadLetters", "DispatchQueue": "DispatchDeadLetters"}
+        letters = own.get(mapping["EventSourceArn"]["Fn::GetAtt"][0], "DeadLetters")
         assert {"Fn::GetAtt": [letters, "Arn"]} == queue["RedrivePolicy"]["deadLetterTargetArn"]
 
 
@@ -216,6 +217,7 @@ def test_what_sam_makes_of_the_template_has_no_surprise(expanded: dict[str, Any]
     layers = {name for name, one in expanded.items() if one["Type"] == "AWS::Lambda::LayerVersion"}
 
     events = {"LoadFunctionCommits", "DropFunctionFiles", "WeaveFunctionNews", "RecurlyMachineSchedule"}
+    events.add("DispatchFunctionEvents")
     url = {"HookFunctionUrl", "HookFunctionUrlPublicPermissions", "HookFunctionURLInvokeAllowPublicAccess"}
     assert events | url == set(expanded) - ours - layers
 
