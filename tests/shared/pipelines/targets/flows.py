@@ -278,7 +278,7 @@ def level_flows(draw: st.DrawFn) -> Flow:
                     if one["TYPE"] == "sync"
                 ]
                 earlier += [one["JOB_NAME"] for one in steps if one["TYPE"] == "sync"]
-                if earlier and draw(st.booleans()):
+                if draw(st.booleans()) and earlier:
                     step["READ_INPUT_FROM"] = draw(st.sampled_from(earlier))
                 steps.append(step)
                 output = draw(st.sampled_from(CHOICES))
