@@ -209,12 +209,13 @@ def test_roles_are_made_inside_the_boundary_only() -> None:
     assert all(
         {"Ref": "Boundary"} == one["Condition"]["ArnEquals"]["iam:PermissionsBoundary"] for one in made
     )
-    assert not [
-        a
-        for one in statements(TEMPLATES["target"]["Resources"]["Boundary"])
-        for a in many(one["Action"])
-        if a.startswith("iam:")
+    bounded = statements(TEMPLATES["target"]["Resources"]["Boundary"])
+    found = [
+        (a, one.get("Condition")) for one in bounded for a in many(one["Action"]) if a.startswith("iam:")
     ]
+    to_tasks = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+
+    assert [("iam:PassRole", to_tasks)] == found
 
 
 def test_buckets_and_keys_stay_when_the_stack_goes() -> None:

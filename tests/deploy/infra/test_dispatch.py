@@ -19,11 +19,12 @@ from shared.aws.s3 import S3Store
 from shared.common.clock import SystemClock
 from shared.landing.commit import Draft
 from shared.landing.log import CommitLog
+from src.delivery.template import read_template
 from src.deploying.dispatched import deployed_dispatch
 from src.deploying.sources import deployed_sources
 from src.deploying.template import generated
 from src.workplace import Workplace
-from tests.deploy.infra.account import Account, account
+from tests.deploy.infra.account import Account, account, substituted
 from tests.deploy.infra.policy import Call, allowed, listed, statements
 from tests.deploy.infra.recorder import recorded
 from tests.deploy.infra.test_stack import linted
@@ -110,14 +111,15 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dispatcher]:
     (folder / "dispatch.yml").write_text(DOCUMENT)
     dispatched = deployed_dispatch(folder / "dispatch.yml")
     with account(folder, lambda text: generated(text, deployed_sources(), dispatched=dispatched)) as made:
-        made.client("s3").create_bucket(Bucket="acme-lake")
+        for bucket in ("acme-lake", "acme-mwaa"):
+            made.client("s3").create_bucket(Bucket=bucket)
         made.client("s3").put_bucket_notification_configuration(
             Bucket="acme-lake", NotificationConfiguration={"EventBridgeConfiguration": {}}
         )
         made.client("sqs").create_queue(QueueName="bought")
         made.create(
             Environment="dev", Dispatch="enabled", Schedules="enabled", SettingScoreFunction="score",
-            LogLevel="CRITICAL",
+            Weave="enabled", ArtifactBucket="acme-mwaa", LogLevel="CRITICAL",
         )  # fmt: skip
         made.listen()
         made.client("secretsmanager").put_secret_value(
@@ -267,6 +269,39 @@ def test_roles_of_tasks_are_handed_to_ecs_only(here: Dispatcher) -> None:
 
     assert allowed(Call("iam:PassRole", role, to["ecs-tasks"]), *policies)
     assert not allowed(Call("iam:PassRole", role, to["lambda"]), *policies)
+
+
+def test_the_boundary_of_the_account_lets_every_role_of_the_stack_do_what_it_may(here: Dispatcher) -> None:
+    """`deploy/cicd/target.yml`: what it cuts off would fail in production only, as only there are roles bounded."""
+    template = read_template(Path("deploy/cicd/target.yml"))["Resources"]["Boundary"]
+    filled = {"AWS::Partition": "aws", "AWS::AccountId": "123456789012", "AppName": "sluice"}
+    filled |= {"Environment": "dev", "DeliveryBucket": "acme-mwaa"}
+    boundary = resolved(template["Properties"]["PolicyDocument"], filled)
+    context = {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+    cut = {
+        f"{action} {resource}"
+        for role in here.account.client("iam").list_roles()["Roles"]
+        for statement in statements(here.account.policies(role["RoleName"]))
+        for action in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+        if not allowed(Call(action, resource.replace("*", "x"), context), boundary)
+    }
+
+    assert set() == cut
+
+
+def resolved(node: Any, names: dict[str, str]) -> Any:
+    """The functions of CloudFormation that target.yml uses, with all conditions true."""
+    match node:
+        case {"Fn::Sub": str(text)}:
+            return substituted(text, names)
+        case {"Fn::If": [_, then, _]}:
+            return resolved(then, names)
+        case dict():
+            return {key: resolved(value, names) for key, value in node.items()}
+        case list():
+            return [resolved(one, names) for one in node]
+    return node
 
 
 def test_rules_may_send_and_times_are_those_of_the_document(here: Dispatcher) -> None:
