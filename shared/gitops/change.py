@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
-from shared.common.instants import format_instant
+from shared.pipelines.describe import when
 from shared.pipelines.facts import Needs, needs
 from shared.pipelines.plan import Plan, as_json
 from shared.pipelines.schedule import Schedule, next_runs
@@ -78,10 +79,19 @@ class Change:
     def rescheduled(self) -> bool:
         return _schedule(self.before) != _schedule(self.after)
 
-    def runs(self, now: datetime, *, count: int = 5) -> tuple[str, ...]:
-        """When it runs next, after this change."""
+    def runs(self, now: datetime, *, count: int = 5) -> tuple[datetime, ...]:
+        """When it runs next, after this change, in the time zone of its schedule."""
         schedule = _schedule(self.after)
-        return tuple(format_instant(run) for run in next_runs(schedule, now, count=count)) if schedule else ()
+        if schedule is None:
+            return ()
+        zone = ZoneInfo(schedule.timezone)
+        return tuple(run.astimezone(zone) for run in next_runs(schedule, now, count=count))
+
+    @property
+    def schedules(self) -> tuple[str, str]:
+        """The schedule before and after, in words; empty where there is no such side."""
+        before, after = (when(_schedule(one)) if one.plan else "" for one in (self.before, self.after))
+        return before, after
 
     @property
     def needed(self) -> dict[str, tuple[str, ...]]:

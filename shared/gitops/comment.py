@@ -16,25 +16,33 @@ MARKER = "sluice-plan"
 LIMIT = {Host.GITHUB: 60_000, Host.GITLAB: 900_000, Host.BITBUCKET: 30_000}
 """Characters of one comment: below 65,536, 1,000,000 and 32,768, to leave room for what is put around them."""
 
-LONGEST_DIFF = 400
-"""Lines of one artifact's diff; it is there to be looked at, and the whole of it is `sluice plan`'s."""
+LONGEST_DIFF, LONGEST_OPEN = 400, 40
+"""Lines of one artifact's diff, folded and where nothing can be folded; the whole of it is `sluice plan`'s."""
+
+FOLDS = {Host.GITHUB, Host.GITLAB}
+"""Hosts whose Markdown may hold HTML, and so parts that are folded; Bitbucket shows tags as text."""
+
+_COSTS = (
+    "Costs are estimates by list prices, with a minute of half a GB for each step that Sluice runs itself."
+    " What steps took before is not known; the warehouse, and what calls, containers and jobs cost elsewhere, are not"
+    " in them."
+)
 
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 _SIGNS = {
+    Kind.BROKEN: "❌ broken",
     Kind.CREATED: "➕ created",
     Kind.CHANGED: "✏️ changed",
     Kind.DELETED: "➖ deleted",
     Kind.RENAMED: "🔀 renamed",
-    Kind.BROKEN: "❌ broken",
 }
 
 
-def comments(preview: Preview, *, now: datetime, limit: int) -> list[str]:
-    """The comments, each below `limit` characters; one piece is never cut within."""
-    pieces = list(_pieces(preview, now, limit))
+def comments(preview: Preview, *, now: datetime, limit: int, folds: bool = True) -> list[str]:
+    """The comments, each below `limit` characters; one piece is never cut within. `folds`: diffs may be folded."""
     found = [""]
-    for piece in pieces:
+    for piece in _pieces(preview, now, limit, folds=folds):
         if found[-1] and len(found[-1]) + len(piece) + 2 > limit - 100:
             found.append("")
         found[-1] += ("\n\n" if found[-1] else "") + piece
@@ -45,7 +53,7 @@ def comments(preview: Preview, *, now: datetime, limit: int) -> list[str]:
 
 def version(preview: Preview) -> str:
     """A name for what the comments of a preview say, whenever they say it: of the same version none is written anew."""
-    text = "\n".join(_pieces(preview, _ANY_TIME, max(LIMIT.values())))
+    text = "\n".join(_pieces(preview, _ANY_TIME, max(LIMIT.values()), folds=True))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -55,28 +63,34 @@ def headline(preview: Preview) -> str:
     >>> headline(Preview("a", "b"))
     'no pipeline changes'
     """
-    counts = [(kind, sum(change.kind is kind for change in preview.changes)) for kind in _SIGNS]
-    told = [f"{count} {kind.value}" for kind, count in counts if count]
-    refused = sum(isinstance(one, str) or not one.compatible for one in preview.contracts.values())
+    counts = {kind: sum(change.kind is kind for change in preview.changes) for kind in _SIGNS}
+    told = ["stale: the base has changed the same files"] if preview.overlap else []
+    told += [f"{counts.pop(Kind.BROKEN)} broken"] if counts[Kind.BROKEN] else []
+    refused = len(preview.refused)
     told += [f"{refused} of {len(preview.contracts)} contracts incompatible"] if refused else []
-    told += ["stale: the base has changed the same files"] if preview.overlap else []
+    told += [f"{count} {kind.value}" for kind, count in counts.items() if count]
     return ", ".join(told) or "no pipeline changes"
 
 
-def _pieces(preview: Preview, now: datetime, limit: int) -> Iterator[str]:
-    state = "✅" if preview.passes else "❌"
-    yield (
-        f"## {state} Pipelines: {headline(preview)}\n\n"
-        f"Planned for merging `{preview.head[:12]}` into `{preview.base[:12]}`; it is planned anew when either moves."
-    )
+def _pieces(preview: Preview, now: datetime, limit: int, *, folds: bool) -> Iterator[str]:
+    """What has to be looked at first, what is only good to know last."""
+    yield f"## {'✅' if preview.passes else '❌'} Pipelines: {headline(preview)}"
     if preview.overlap:
-        listed = "\n".join(f"- `{path}`" for path in preview.overlap)
+        listed = "\n".join(f"- `{_cell(path)}`" for path in preview.overlap)
         yield f"**Stale**: the base has changed these files, too. Update the branch to plan it anew.\n\n{listed}"
     yield from _table(preview, now, limit)
-    for path, verdict in preview.contracts.items():
-        yield _contract(path, verdict)
-    for change in preview.visible:
-        yield from _detail(change, now, limit)
+    yield f"Planned for merging `{preview.head[:12]}` into `{preview.base[:12]}`, and anew when either moves."
+    if preview.visible:
+        yield _COSTS
+    broken = [change for change in preview.visible if change.kind is Kind.BROKEN]
+    for change in broken:
+        yield from _detail(change, now, limit, folds=folds)
+    for path in preview.refused:
+        yield _contract(path, preview.contracts[path])
+    for change in preview.visible[len(broken) :]:
+        yield from _detail(change, now, limit, folds=folds)
+    for path in sorted(preview.contracts.keys() - set(preview.refused)):
+        yield _contract(path, preview.contracts[path])
 
 
 def _table(preview: Preview, now: datetime, limit: int) -> Iterator[str]:
@@ -91,52 +105,78 @@ def _table(preview: Preview, now: datetime, limit: int) -> Iterator[str]:
             yield "\n".join(rows)
             rows = [head]
         rows.append(row)
+    costs = [change.cost(now) for change in preview.visible if change.kind is not Kind.BROKEN]
+    if len(costs) > 1:
+        before, after = (sum(side) for side in zip(*costs, strict=True))
+        rows.append(f"| **all of these** |  |  |  |  | {before:.2f} → {after:.2f} |")
     yield "\n".join(rows)
 
 
 def _row(change: Change, now: datetime) -> str:
+    if change.kind is Kind.BROKEN:
+        return f"| {_cell(change.name)} | {_SIGNS[change.kind]} |  |  |  |  |"
     new, gone, changed = change.steps()
     counts = [f"{sign}{len(names)}" for sign, names in (("+", new), ("-", gone), ("~", changed)) if names]
-    needed = sum(len(names) for names in change.needed.values())
+    needed = [
+        f"{len(names)} {kind if len(names) > 1 else kind[:-1]}" for kind, names in change.needed.items()
+    ]
     before, after = change.cost(now)
-    cost = f"{before:.2f} → {after:.2f}" if (before or after) and change.kind is not Kind.BROKEN else ""
+    cost = f"{before:.2f} → {after:.2f}" if before or after else ""
     when = "changes" if change.rescheduled and change.kind in (Kind.CHANGED, Kind.RENAMED) else ""
-    return f"| {_cell(change.name)} | {_SIGNS[change.kind]} | {when} | {' '.join(counts)} | {needed or ''} | {cost} |"
+    cells = [_cell(change.name), _SIGNS[change.kind], when, " ".join(counts), ", ".join(needed), cost]
+    return f"| {' | '.join(cells)} |"
 
 
-def _detail(change: Change, now: datetime, limit: int) -> Iterator[str]:
-    title = f"### {_SIGNS[change.kind]}: {_text(change.name)}\n\n`{change.path}`"
+def _detail(change: Change, now: datetime, limit: int, *, folds: bool) -> Iterator[str]:
+    title = f"### {_SIGNS[change.kind]}: {_text(change.name)}\n\n`{_cell(change.path)}`"
     if change.kind is Kind.RENAMED and change.before.path != change.path:
-        title += f", formerly `{change.before.path}`"
-    lines = [title]
-    if change.after.error:
-        lines.append(_block(change.after.error, "", limit))
-    if change.rescheduled and change.after.plan:
-        runs = change.runs(now)
-        told = ", ".join(runs) if runs else "none: it is started by hand or by an event"
-        lines.append(f"**Next runs**: {told}")
-    for kind, names in change.needed.items():
-        lines.append(f"**New {kind}**: {', '.join(f'`{_cell(name)}`' for name in names)}")
-    for sign, steps in zip(("New steps", "Steps that go", "Steps that change"), change.steps(), strict=True):
-        if steps and change.kind is not Kind.BROKEN:
-            listed = ", ".join(f"`{_cell(name)}`" for name in steps[:50])
-            lines.append(f"**{sign}**: {listed}{' …' if len(steps) > 50 else ''}")
-    yield "\n\n".join(lines)
+        title += f", formerly `{_cell(change.before.path)}`"
     if change.kind is Kind.BROKEN:
+        yield "\n\n".join([title, _block(change.after.error, "", limit)])
         return
+    yield "\n\n".join([title, *_schedule(change, now), *_named(change)])
     for path, diff in change.diffs().items():
-        shown = diff.split("\n")
-        more = f"\n… {len(shown) - LONGEST_DIFF} lines more" if len(shown) > LONGEST_DIFF else ""
-        block = _block("\n".join(shown[:LONGEST_DIFF]) + more, "diff", limit)
-        yield f"<details><summary><code>{_text(path)}</code></summary>\n\n{block}\n\n</details>"
+        shown, longest = diff.split("\n"), LONGEST_DIFF if folds else LONGEST_OPEN
+        more = f"\n… {len(shown) - longest} lines more: sluice plan" if len(shown) > longest else ""
+        block = _block("\n".join(shown[:longest]) + more, "diff", limit)
+        if folds:
+            yield f"<details><summary><code>{_text(path)}</code></summary>\n\n{block}\n\n</details>"
+        else:
+            yield f"`{_cell(path)}`\n\n{block}"
+
+
+def _schedule(change: Change, now: datetime) -> Iterator[str]:
+    if not change.rescheduled:
+        return
+    before, after = (f"`{_cell(text)}`" if text else "" for text in change.schedules)
+    if change.kind is Kind.DELETED:
+        yield f"**Schedule**: {before}; it runs no more"
+        return
+    yield f"**Schedule**: {before + ' → ' if before else ''}{after}"
+    runs = [f"{run:%a %Y-%m-%d %H:%M}" for run in change.runs(now)]
+    zone = f" ({change.runs(now)[0].tzinfo})" if runs else ""
+    yield f"**Next runs**{zone}: {', '.join(runs) or 'none: it is started by hand or by an event'}"
+
+
+def _named(change: Change) -> Iterator[str]:
+    """What it needs that is new, and which steps differ."""
+    if needed := [f"{kind[:-1]} `{_cell(name)}`" for kind, names in change.needed.items() for name in names]:
+        yield f"**Needs new**: {', '.join(needed)}"
+    for sign, steps in zip(("New steps", "Steps that go", "Steps that change"), change.steps(), strict=True):
+        if steps and change.kind is not Kind.DELETED:
+            listed = ", ".join(f"`{_cell(name)}`" for name in steps[:50])
+            yield f"**{sign}**: {listed}{' …' if len(steps) > 50 else ''}"
 
 
 def _contract(path: str, verdict: Verdict | str) -> str:
     if isinstance(verdict, str):
-        return f"**Contract** `{path}`: ❌ {_text(verdict)}"
+        return f"### ❌ contract\n\n`{_cell(path)}`\n\n{_text(verdict)}"
     state = "✅ compatible" if verdict.compatible else "❌ incompatible"
-    shown = [f"- `{one.type}` at `{one.path}`" for one in (verdict.breaking or verdict.differences)[:20]]
-    return "\n".join([f"**Contract** `{path}`: {state}", "", *shown]).rstrip()
+    shown = [
+        f"- `{one.type}` at `{_cell(one.path)}`: {_text(one.message)}"
+        for one in (verdict.breaking or verdict.differences)[:20]
+    ]
+    return "\n".join([f"### {state} contract", "", f"`{_cell(path)}`", "", *shown]).rstrip()
 
 
 def _block(text: str, language: str, limit: int) -> str:

@@ -43,14 +43,22 @@ class Preview:
 
     @property
     def visible(self) -> tuple[Change, ...]:
-        return tuple(change for change in self.changes if change.kind is not Kind.SAME)
+        """What is not as it was; first what needs to be looked at."""
+        order = [Kind.BROKEN, Kind.DELETED, Kind.RENAMED, Kind.CHANGED, Kind.CREATED]
+        shown = (change for change in self.changes if change.kind in order)
+        return tuple(sorted(shown, key=lambda change: (order.index(change.kind), change.path)))
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """The contracts that may not follow the ones before."""
+        verdicts = self.contracts.items()
+        return tuple(path for path, one in verdicts if isinstance(one, str) or not one.compatible)
 
     @property
     def passes(self) -> bool:
         """Whether it may be merged as far as this preview goes."""
         broken = any(change.kind is Kind.BROKEN for change in self.changes)
-        refused = any(isinstance(one, str) or not one.compatible for one in self.contracts.values())
-        return not broken and not refused and not self.overlap
+        return not broken and not self.refused and not self.overlap
 
 
 def plan(

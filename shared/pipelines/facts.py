@@ -10,12 +10,26 @@ from urllib.parse import urlsplit
 from shared.pipelines.plan import Plan
 from shared.pipelines.step import Method, Notifications, Step
 from shared.pipelines.values import Literal, Root, Template
-from shared.pipelines.work import Call, Container, Ingest, Job, JobService, Lambda, Load, Ref, SubPipeline
+from shared.pipelines.work import (
+    Call,
+    Container,
+    Ingest,
+    Job,
+    JobService,
+    Lambda,
+    Load,
+    Ref,
+    SubPipeline,
+    Transform,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Names, each sorted and once. A host that is known only in a run is the text of its reference."""
+    """Names, each sorted and once. A host that is known only in a run is the text of its reference.
+
+    `tables` are those that are written.
+    """
 
     secrets: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
@@ -24,6 +38,7 @@ class Needs:
     sources: tuple[str, ...] = ()
     pipelines: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
 
     def beyond(self, other: Needs) -> dict[str, tuple[str, ...]]:
         """What is needed here and not there, by its kind."""
@@ -62,16 +77,15 @@ def _of(step: Step) -> Iterator[tuple[str, str]]:
             yield "jobs", f"{service.value}: {start}"
         case SubPipeline(pipeline=pipeline):
             yield "pipelines", pipeline
-        case Ingest(source=source, inputs=inputs, outputs=outputs):
-            if source:
-                yield "sources", source
-            yield from _places(*inputs, *outputs)
-        case Load(source=source):
+        case Ingest(source=source) | Load(source=source) if source:
             yield "sources", source
+    if isinstance(step.work, Ingest | Transform):
+        yield from _places(step.work.inputs, step.work.outputs)
 
 
-def _places(*refs: Ref) -> Iterator[tuple[str, str]]:
-    for ref in refs:
+def _places(inputs: tuple[Ref, ...], outputs: tuple[Ref, ...]) -> Iterator[tuple[str, str]]:
+    yield from (("tables", ref.table) for ref in outputs if ref.table)
+    for ref in (*inputs, *outputs):
         if ref.secret:
             yield "secrets", ref.secret
         if host := ref.host or urlsplit(ref.url).hostname or ref.account:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from shared.common.instants import format_instant
 from shared.gitops.change import Change, Kind
 from shared.gitops.comment import headline
 
@@ -70,7 +71,8 @@ def _facts(change: Change, now: datetime) -> Iterator[str]:
         yield textwrap.indent(change.after.error, "    ")
         return
     if change.rescheduled and change.after.plan:
-        runs = change.runs(now)
+        yield from _fact("schedule", [" -> ".join(filter(None, change.schedules))])
+        runs = [f"{run:%a %Y-%m-%d %H:%M %Z}" for run in change.runs(now)]
         yield from _fact("next runs", runs or ("none: it is started by hand or by an event",))
     for sign, steps in zip(("steps +", "steps -", "steps ~"), change.steps(), strict=True):
         if steps and change.kind is not Kind.DELETED:
@@ -99,7 +101,10 @@ def _contract(path: str, verdict: Verdict | str) -> Iterator[str]:
         yield from (f"! contract {path}", textwrap.indent(verdict, "    "), "")
         return
     yield f"{'=' if verdict.compatible else '!'} contract {path}: {'' if verdict.compatible else 'in'}compatible"
-    yield from (f"    {one.type} at {one.path}" for one in (verdict.breaking or verdict.differences)[:20])
+    yield from (
+        f"    {one.type} at {one.path}: {one.message}"
+        for one in (verdict.breaking or verdict.differences)[:20]
+    )
     yield ""
 
 
@@ -113,7 +118,8 @@ def _change(change: Change, now: datetime) -> dict[str, Any]:
         "was": change.before.path,
         "error": change.after.error,
         "rescheduled": change.rescheduled,
-        "next_runs": list(change.runs(now)),
+        "schedule": {"before": change.schedules[0], "after": change.schedules[1]},
+        "next_runs": [format_instant(run) for run in change.runs(now)],
         "steps": {"new": new, "gone": gone, "changed": changed},
         "needs": {kind: list(names) for kind, names in change.needed.items()},
         "usd_in_30_days": {"before": round(before, 4), "after": round(after, 4)},

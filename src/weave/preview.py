@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.common.errors import SluiceError
-from shared.gitops.comment import LIMIT, MARKER, comments, headline, version
+from shared.gitops.comment import FOLDS, LIMIT, MARKER, comments, headline, version
 from shared.gitops.configuration import Woven
 from shared.gitops.manifest import NAME, Manifest
 from shared.gitops.news import Action, PullChanged
@@ -69,7 +69,8 @@ def _planned(place: Workplace, woven: Woven, repository: Repository, pull: Pull)
 
 
 def _show(place: Workplace, woven: Woven, repository: Repository, pull: Pull, found: Preview) -> None:
-    bodies = comments(found, now=place.clock.now(), limit=LIMIT[woven.host])
+    host = woven.host
+    bodies = comments(found, now=place.clock.now(), limit=LIMIT[host], folds=host in FOLDS)
     told = bool(found.visible or found.contracts or found.overlap)
     # A pull request that changes no pipeline is not talked about, unless it was before.
     marker = Marker(f"{MARKER} {woven.branch}", version(found))

@@ -25,8 +25,11 @@ def test_contracts_are_told_with_what_breaks_them() -> None:
     (text,) = comments(preview, now=NOW, limit=60_000)
 
     assert "2 of 3 contracts incompatible" in headline(preview)
-    assert "`a.json`: ❌ incompatible\n\n- `TYPE_CHANGED` at `#/properties/id`" in text
-    assert "`b.json`: ✅ compatible" in text
+    assert (
+        "### ❌ incompatible contract\n\n`a.json`\n\n- `TYPE_CHANGED` at `#/properties/id`: string became"
+        in text
+    )
+    assert "### ✅ compatible contract\n\n`b.json`" in text
     assert "@all" not in text
     assert "<b>" not in text
 

@@ -75,14 +75,30 @@ def test_a_new_schedule_is_shown_with_its_next_five_runs() -> None:
 
     (change,) = preview.changes
     assert (Kind.CHANGED, True) == (change.kind, change.rescheduled)
-    assert (
-        "2026-11-23T06:30:00Z",
-        "2026-11-30T06:30:00Z",
-        "2026-12-07T06:30:00Z",
-        "2026-12-14T06:30:00Z",
-        "2026-12-21T06:30:00Z",
-    ) == change.runs(NOW)
-    assert "2026-12-21T06:30:00Z" in shown(preview)
+    assert ["11-23 06:30", "11-30 06:30", "12-07 06:30", "12-14 06:30", "12-21 06:30"] == [
+        f"{run:%m-%d %H:%M}" for run in change.runs(NOW)
+    ]
+    text = shown(preview)
+    assert "**Schedule**: `cron 0 3 * * * UTC` → `cron 30 6 * * 1 UTC`" in text
+    assert "**Next runs** (UTC): Mon 2026-11-23 06:30, Mon 2026-11-30 06:30, Mon 2026-12-07 06:30," in text
+
+
+def test_next_runs_are_told_in_the_zone_of_the_schedule() -> None:
+    text = ORDERS.replace("timezone: UTC", "timezone: America/New_York")
+
+    preview = previewed(changed({"flows/orders.yml": text.encode()}))
+
+    assert "**Next runs** (America/New_York): Sat 2026-11-21 03:00" in shown(preview)
+
+
+def test_a_schedule_that_goes_has_no_next_runs() -> None:
+    text = ORDERS.replace('  schedule: {type: cron, expression: "0 3 * * *", timezone: UTC}\n', "")
+
+    preview = previewed(changed({"flows/orders.yml": text.encode()}))
+
+    assert "`when it is started`\n\n**Next runs**: none: it is started by hand or by an event" in shown(
+        preview
+    )
 
 
 def test_what_is_needed_that_was_not_before_is_named() -> None:
@@ -96,7 +112,7 @@ def test_what_is_needed_that_was_not_before_is_named() -> None:
     (change,) = preview.changes
     assert {"secrets": ("B_KEY",), "hosts": ("b.example",)} == change.needed
     assert (["more"], [], ["tell"]) == change.steps()
-    assert "**New secrets**: `B_KEY`" in shown(preview)
+    assert "**Needs new**: secret `B_KEY`, host `b.example`" in shown(preview)
 
 
 def test_created_deleted_and_renamed_pipelines() -> None:
@@ -123,6 +139,7 @@ def test_a_definition_that_cannot_be_compiled_is_shown_with_its_line_and_fails_t
 def test_the_cost_of_30_days_is_estimated() -> None:
     preview = previewed(changed({"flows/orders.yml": ORDERS.replace("0 3 * * *", "0 * * * *").encode()}))
 
+    assert "Costs are estimates by list prices, with a minute of half a GB for each step" in shown(preview)
     before, after = preview.changes[0].cost(NOW)
     assert pytest.approx(30 * (2 * 0.000025 + 60 * 0.5 * 0.0000133334)) == before
     assert pytest.approx(24 * before) == after
@@ -188,6 +205,23 @@ def test_a_plan_whose_base_changed_the_same_files_is_stale_and_refused() -> None
 
     assert (("flows/orders.yml",), False) == (preview.overlap, preview.passes)
     assert "stale" in headline(preview)
+
+
+def test_what_needs_to_be_looked_at_comes_first() -> None:
+    other = ORDERS.replace("name: orders", "name: refunds")
+    files: dict[str, bytes | None] = {
+        "flows/a.yml": other.encode(),
+        "flows/orders.yml": None,
+        "flows/z.yml": b"pipeline: 1",
+        "contracts/a.json": json.dumps(SCHEMA).encode(),
+        "contracts/b.json": b"{",
+    }
+
+    text = shown(previewed(changed(files)))
+
+    assert text.startswith("## ❌ Pipelines: 1 broken, 1 of 2 contracts incompatible, 1 created, 1 deleted")
+    places = [text.index(one) for one in ("### ❌ broken", "b.json", "### ➖", "### ➕", "contracts/a.json")]
+    assert sorted(places) == places
 
 
 def test_a_file_that_definitions_read_has_them_planned() -> None:

@@ -15,6 +15,11 @@ pipeline:
     - {name: count, type: lambda, function: count-rows}
     - {name: pack, type: container, image: "packer:1"}
     - {name: more, type: pipeline, pipeline: refunds}
+    - name: sums
+      type: transformation
+      transformation_query: select 1
+      inputs: [{name: raw, type: postgres, table: orders, host: db.example, secret: DB}]
+      outputs: [{name: sums, type: snowflake, table: analytics.sums}]
   parameters: {host: a.example}
 """
 
@@ -23,12 +28,13 @@ def test_all_that_has_to_be_granted_is_named() -> None:
     plan = read_definition(TEXT, file="orders.yml")
 
     assert Needs(
-        secrets=("KEY",),
-        hosts=("${params.host}", "hooks.example"),
+        secrets=("DB", "KEY"),
+        hosts=("${params.host}", "db.example", "hooks.example"),
         functions=("count-rows",),
         images=("packer:1",),
         sources=("shop",),
         pipelines=("refunds",),
+        tables=("analytics.sums",),
     ) == needs(plan)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,30 +20,6 @@ from tests.src.weave.yard import ENVIRONMENT, Yard, definition
 
 COMMIT = "{to: commit}"
 STATUS = "sluice/pipelines"
-
-
-@pytest.fixture
-def open_yard(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Yard]]:
-    monkeypatch.chdir(tmp_path)
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-    with ExitStack() as stack:
-
-        def make(host: str, *, model: FakeRepository | None = None, **how: str) -> Yard:
-            server = stack.enter_context(HostServer(HOSTS[host][0](model or FakeRepository())))
-            return Yard(server, tmp_path, **how)
-
-        yield make
-
-
-@pytest.fixture(params=list(HOSTS))
-def host(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def yard(host: str, open_yard: Callable[..., Yard]) -> Yard:
-    return open_yard(host)
 
 
 def test_a_push_becomes_a_pull_request_with_its_artifacts(yard: Yard) -> None:
@@ -330,7 +304,7 @@ def test_a_pull_request_has_one_comment_and_a_status_from_its_opening_to_its_end
     second = remarks(yard, number)
 
     assert (first.keys(), True) == (second.keys(), "pipelines/orders.yml:7:" in next(iter(second.values())))
-    assert (Verdict.FAILURE, "1 created, 1 broken") == yard.model.statuses[head, STATUS]
+    assert (Verdict.FAILURE, "1 broken, 1 created") == yard.model.statuses[head, STATUS]
 
     yard.server.dialect.model.pulls[number] = yard.model.pulls[number]
     yard.model.merge(number)
