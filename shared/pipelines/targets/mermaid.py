@@ -20,7 +20,8 @@ _DRAWN = {
     Feature.BRANCH: "a rhombus, with yes and no at its arrows",
     Feature.FOREACH: "a box around its steps",
 }
-_KINDS = list(Feature)[: list(Feature).index(Feature.DEPENDS_ON)]
+_KINDS = set(list(Feature)[: list(Feature).index(Feature.DEPENDS_ON)])
+_KINDS -= {Feature.FOREACH_PARALLEL, Feature.ONLY_STARTED}
 
 MERMAID = Target(
     TargetName.MERMAID,

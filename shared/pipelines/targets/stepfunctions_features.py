@@ -16,7 +16,11 @@ FEATURES: dict[Feature, Support] = {
     Feature.CALL: Support(_E, f"{_STEP}, so that secrets stay out of the history"),
     Feature.LAMBDA: Support(_S, "`lambda:invoke`"),
     Feature.CONTAINER: Support(_R, "task definitions run, not images: a job of service `ecs`"),
-    Feature.JOB_FUNCTION: Support(_E, "Lambda functions by the protocol, a loop of Wait and Choice; no URLs"),
+    Feature.JOB_FUNCTION: Support(
+        _E,
+        "Lambda functions by the protocol, a loop of Wait and Choice; no URLs. Asked less often where all that may be "
+        "asked until `poll_timeout` (else a day) does not fit into one history",
+    ),
     Feature.JOB_DATAFLOW: Support(_R, "a service of Google: compile for workflows or airflow"),
     Feature.JOB_DATAPROC: Support(_R, "a service of Google: compile for workflows or airflow"),
     Feature.JOB_DATAFORM: Support(_R, "a service of Google: compile for workflows or airflow"),
@@ -58,8 +62,10 @@ FEATURES: dict[Feature, Support] = {
     Feature.CATCH_UP: Support(_R, "EventBridge Scheduler does not make up for missed runs"),
     Feature.BOUNDS: Support(_S, "`StartDate` and `EndDate`"),
     Feature.DEADLINE: Support(_S, "`TimeoutSeconds`; refused together with `on_failure` of the pipeline"),
-    Feature.OWNERS: Support(_E, "name, version and digest in the comment, the domain as a tag"),
+    Feature.OWNERS: Support(
+        _E, "name, version and digest in the comment, domain and owner as tags, the description of the template"
+    ),
     Feature.RESOURCES: Support(
-        _E, "`compute_cluster` is the ECS cluster; `storage_location` is for other engines"
+        _E, "`compute_cluster` is the cluster of jobs of ECS; both are tags"
     ),
 }

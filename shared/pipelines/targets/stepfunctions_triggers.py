@@ -85,7 +85,7 @@ def template(plan: Plan, name: str, machine: State) -> dict[str, Any]:
                 "Type": "STANDARD",
                 "DefinitionUri": f"{name}.asl.json",
                 "Role": _given_or("Role", "MachineRole"),
-                "Tags": {"pipeline": name} | ({"domain": _tag(plan.domain)} if plan.domain else {}),
+                "Tags": _tags(plan, name),
             },
         },
         "MachineRole": {**machine_role(plan, name, tasks), "Condition": "MakesRole"},
@@ -108,8 +108,10 @@ def template(plan: Plan, name: str, machine: State) -> dict[str, Any]:
         "Default": "",
         "Description": "ARN of a policy that bounds the roles that are made here, where the organization asks for one",
     }
+    about = {"Description": plan.description[:1024]} if plan.description else {}
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
+        **about,
         "Transform": "AWS::Serverless-2016-10-31",
         "Parameters": parameters,
         "Conditions": conditions,
@@ -128,6 +130,18 @@ def _is_empty(parameter: str) -> dict[str, Any]:
 def _given_or(parameter: str, made: str) -> dict[str, Any]:
     """The role that is given, else the one that is made."""
     return {"Fn::If": [f"Makes{parameter}", {"Fn::GetAtt": [made, "Arn"]}, {"Ref": parameter}]}
+
+
+def _tags(plan: Plan, name: str) -> dict[str, str]:
+    found = {
+        "pipeline": name,
+        "version": plan.version,
+        "domain": plan.domain,
+        "owner": " / ".join(owner.name for owner in plan.owners),
+        "compute_cluster": plan.resources.compute_cluster,
+        "storage_location": plan.resources.storage_location,
+    }
+    return {key: _tag(text) for key, text in found.items() if text}
 
 
 def _tag(text: str) -> str:

@@ -8,7 +8,8 @@ The argument of an execution is that of LEVEL files, `{"query_variables": {…},
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.common.errors import Misconfigured
@@ -21,7 +22,7 @@ from shared.pipelines.targets.target import Options, Target, TargetName
 from shared.pipelines.targets.workflows_features import FEATURES
 from shared.pipelines.targets.workflows_library import library
 from shared.pipelines.targets.workflows_steps import Writer
-from shared.pipelines.targets.workflows_values import Steps
+from shared.pipelines.targets.workflows_values import Steps, Values
 from shared.pipelines.targets.workflows_work import Works, workflow_name
 
 MOST_BYTES = 131_072
@@ -35,7 +36,7 @@ def compile_plan(plan: Plan, options: Options) -> Mapping[str, bytes]:
     used: set[str] = set()
     works = Works(plan, options, used)
     names = [step.name for step in plan.all_steps()]
-    labels = identifiers(names, longest=40)
+    labels = step_labels(names)
     numbers = {name: number for number, name in enumerate(names, start=1)}
     parameters = {parameter.name: f"p{number}" for number, parameter in enumerate(plan.parameters, start=1)}
     writer = Writer(works, labels, numbers, parameters, plan.deadline_seconds is not None, used)
@@ -52,7 +53,7 @@ def compile_plan(plan: Plan, options: Options) -> Mapping[str, bytes]:
     if plan.max_runs is not None:
         used |= {"turn", "every_failure"}
         wait = [{"wait_for_turn": {"call": "turn", "args": {"most": plan.max_runs}, "result": "turn_came"}}]
-    main = {"params": ["args"], "steps": [*wait, *_begin(plan, parameters, numbers), *body, *end]}
+    main = {"params": ["args"], "steps": [*_about(plan, used), *wait, *_begin(plan, parameters, numbers), *body, *end]}
     document: dict[str, Any] = {"main": main}
     document |= library(used)
     text = json_lines(document) + "\n"
@@ -70,6 +71,46 @@ def compile_plan(plan: Plan, options: Options) -> Mapping[str, bytes]:
     if plan.schedule is not None:
         made[f"{name}.scheduler.json"] = (json_lines(_scheduler(plan, options, name)) + "\n").encode()
     return made
+
+
+_OWN = re.compile(
+    "(about|wait_for_turn|nothing_given|no_args|defaults|if|take|dates|given_dates|day|variables|deadline_of_run|"
+    "request_of_run|side_by_side|branch|empty|no_failures|any_failed|failed|over_time|late|all_well|run_well|run_badly|"
+    "fail|end_of_run|end|next|break|continue|return|raise|step[0-9]+)(_.*)?"
+)
+"""Names of steps that the rest of a workflow has, or begins its names with."""
+
+
+def step_labels(names: Sequence[str]) -> dict[str, str]:
+    """How the names of a step's own steps begin: no name of a workflow is there twice.
+
+    >>> step_labels(["load", "load_well", "day", "daily"])
+    {'load': 'load', 'load_well': 'step2', 'day': 'step3', 'daily': 'daily'}
+    """
+    found = identifiers(names, longest=40)
+    taken = set(found.values())
+    for number, name in enumerate(names, start=1):
+        words = found[name].split("_")
+        inside = any("_".join(words[:count]) in taken for count in range(1, len(words)))
+        if inside or _OWN.fullmatch(found[name]):
+            found[name] = f"step{number}"
+    return found
+
+
+def _about(plan: Plan, used: set[str]) -> Steps:
+    """What a workflow has no place for, in a variable, so that it can be seen in each run."""
+    owners = [f"{one.name} <{one.email}>" if one.email else one.name for one in plan.owners]
+    known = {
+        "version": plan.version,
+        "domain": plan.domain,
+        "description": plan.description,
+        "owners": ", ".join(owners),
+        "compute_cluster": plan.resources.compute_cluster,
+        "storage_location": plan.resources.storage_location,
+    }
+    values = Values("about", plan.place, {}, {}, "", used)
+    said = values.literal({name: text for name, text in known.items() if text})
+    return [*values.steps, {"about": {"assign": [{"about": said}]}}] if said else []
 
 
 def _refused(plan: Plan) -> Iterator[str]:

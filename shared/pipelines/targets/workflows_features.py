@@ -60,6 +60,6 @@ FEATURES: dict[Feature, Support] = {
     Feature.DEADLINE: Support(
         _E, "nothing is started after it, and the run fails; what is at work has its own limits"
     ),
-    Feature.OWNERS: Support(_E, "nothing in a workflow has a place for them"),
-    Feature.RESOURCES: Support(_E, "for other engines"),
+    Feature.OWNERS: Support(_E, "the variable `about` of each run"),
+    Feature.RESOURCES: Support(_E, "shown in the variable `about`; where functions run is the platform's"),
 }

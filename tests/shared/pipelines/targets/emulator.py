@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -48,13 +48,14 @@ def install() -> str:
 
 @dataclass
 class Emulator:
-    """Executes workflows; `functions` answer calls by the last part of their path, and by job where `jobs` has it."""
+    """Executes workflows; `functions` answer calls by the last part of their path, or `host` answers all of them."""
 
     process: Any
     base: str
     functions: dict[str, Function] = field(default_factory=dict)
     calls: list[tuple[str, Any]] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
+    host: Callable[[str, Any, Mapping[str, str]], Any] | None = None
 
     def run(self, workflow: Any, args: Any = None) -> dict[str, Any]:
         """`result` or `error` of an execution, and the seconds that it `waited`."""
@@ -83,7 +84,10 @@ def emulator() -> Iterator[Emulator]:
             made.headers.append(dict(self.headers))
             status, answer = 200, None
             try:
-                answer = made.functions[name](payload)
+                if made.host:
+                    answer = made.host(self.path, payload, dict(self.headers))
+                else:
+                    answer = made.functions[name](payload)
             except Exception as error:  # noqa: BLE001 - as a function answers
                 status, answer = 500, {"error": str(error)}
             data = json.dumps(answer).encode()
@@ -91,7 +95,8 @@ def emulator() -> Iterator[Emulator]:
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            self.wfile.write(data)
+            with suppress(BrokenPipeError, ConnectionResetError):  # who asked has given up
+                self.wfile.write(data)
 
         do_GET = do_POST  # noqa: N815 - the library's name
 

@@ -1,8 +1,8 @@
 """Runs in an environment of its own: executes workflows with `workflows-emulator`, one JSON document a line.
 
 What the emulator lacks or has otherwise than Google, each by one patch: OIDC; types of maps; null, true and false in
-expressions; null as the value of an expression; branches that share a context. Waiting takes no time, and all hosts
-are the fake one of the test.
+expressions; null as the value of an expression; branches that share a context; helpers of connectors that are no
+methods of an API. Waiting takes no time, though the clock goes on, and all hosts are the fake one of the test.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import json
 import logging
 import re
 import sys
+import threading
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +22,7 @@ import jsonschema
 import requests
 import workflows_emulator.lib.http_utils as http
 import workflows_emulator.lib.sys_utils as system
+import workflows_emulator.lib.time_utils as times
 import workflows_emulator.main as emulator
 from workflows_emulator import render
 
@@ -54,6 +57,16 @@ def render_str(value: Any, context: Any) -> Any:
     return original(value, context)
 
 
+def connector(rendered: Any) -> Any:
+    """Another workflow to its end, and a secret: a host is asked for them."""
+    name, args = rendered["call"], rendered["args"]
+    if name.endswith(".executions.run"):
+        return request("POST", f"{BASE}/run/{args['workflow_id']}", body=args.get("argument"))["body"]
+    if name.endswith(".versions.accessString"):
+        return request("GET", f"{BASE}/secret/{args['secret_id']}")["body"]
+    return connect(rendered)
+
+
 class Copier:
     """Branches side by side share one context, and it is copied while another one writes."""
 
@@ -78,6 +91,26 @@ render.STANDARD_LIBRARY.update(
     get_type=lambda value: "map" if isinstance(value, dict) else kind_of(value),
 )
 http.request = request
+
+
+def sleep_until(time: str) -> None:
+    """Google takes any instant of ISO 8601, and one that is over does not wait."""
+    left = datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp() - system.now()
+    if left > 0:
+        WAITED.append(left)
+
+
+def parse_time(value: str) -> float:
+    """Google takes any instant of ISO 8601."""
+    return datetime.fromisoformat(value.replace("Z", "+00:00")).timestamp()
+
+
+times.parse = parse_time
+connect = emulator.StepCall.execute_connector
+emulator.StepCall.execute_connector = staticmethod(connector)
+clock = system.now
+system.now = lambda: clock() + sum(WAITED)
+system.sleep_until = sleep_until
 emulator.sleep = WAITED.append
 system.time.sleep = WAITED.append
 logging.disable(logging.CRITICAL)
@@ -89,6 +122,7 @@ def main() -> None:
         order = json.loads(line)
         BASE = order["base"]
         WAITED.clear()
+        emulator.LOCK = threading.Lock()  # an error leaves the one of the run before locked
         answer: dict[str, Any] = {}
         try:
             jsonschema.validate(order["workflow"], emulator.WORKFLOW_SCHEMA)

@@ -333,3 +333,42 @@ def test_all_that_is_wrong_is_said_at_once_with_its_place() -> None:
 
 def test_something_is_said_of_every_feature() -> None:
     assert set(Feature) == set(WORKFLOWS.features)
+
+
+def step_names(data: Any) -> Iterator[str]:
+    """The names of all steps of a workflow, wherever in it."""
+    if isinstance(data, list):
+        for item in data:
+            if isinstance(item, dict) and len(item) == 1 and isinstance(next(iter(item.values())), dict):
+                yield from item
+            yield from step_names(item)
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            if isinstance(value, dict | list) and key != "assign":
+                yield from step_names(value)
+
+
+def test_no_name_of_a_workflow_is_there_twice_whatever_steps_are_called() -> None:
+    own = {
+        *step_names(
+            compiled(plan_of("{name: x, type: wait, duration: 1}", head="  deadline: 1h\n"))["main"]["steps"]
+        )
+    }
+    more = {
+        "end",
+        "a",
+        "a_begin",
+        "a_well",
+        "a_if_late",
+        "a b",
+        "a_b",
+        "step1",
+        "step2_begin",
+        "side_by_side_1",
+        "branch_1_1",
+    }
+    lines = "\n".join(f"{{name: {name}, type: wait, duration: 1}}" for name in sorted(own | more))
+    found = Counter(step_names(compiled(plan_of(lines, head="  deadline: 1h\n"))["main"]["steps"]))
+
+    assert len(own) > 12
+    assert {} == {name: times for name, times in found.items() if times > 1}
