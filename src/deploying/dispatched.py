@@ -33,6 +33,8 @@ QUEUE = re.compile(
 )
 BUCKET = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(/(?P<prefix>[^$]*))?")
 _SETTING = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_TOGETHER = {"breaker", "concurrency", "order_by", "rate"}
+"""What a process is promised of all its attempts together."""
 _SERVE = "let `sluice dispatch serve` run this document in a container"
 
 
@@ -164,4 +166,9 @@ def _of_process(document: Document, number: int, one: ProcessSettings) -> list[s
             )
         case _:
             pass
-    return [f"{document.where('process', number, key)} {fault}"] if fault else []
+    found = [f"{document.where('process', number, key)} {fault}"] if fault else []
+    return found + [
+        f"{document.where('process', number, name)} functions run side by side and know nothing of each other, so "
+        f"{name} would not hold; leave it out, or {_SERVE}"
+        for name in sorted(_TOGETHER & one.model_fields_set)
+    ]

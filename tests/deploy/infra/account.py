@@ -290,7 +290,6 @@ def _completed(made: Account) -> Iterator[None]:
     import moto.awslambda.models as functions
     import moto.stepfunctions.models as machines
     from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
-    from moto.stepfunctions.parser.asl.component.common.string import string_expression
     from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_aws_sdk import (
         StateTaskServiceAwsSdk,
     )
@@ -321,13 +320,6 @@ def _completed(made: Account) -> Iterator[None]:
         found = made.client("stepfunctions").list_executions(**given)["executions"]
         newest = sorted(found, key=lambda one: one["startDate"], reverse=True)
         env.stack.append({"Executions": [{"ExecutionArn": one["executionArn"]} for one in newest]})
-
-    extract = string_expression.extract_json
-
-    def all_values(path: str, data: Any) -> Any:
-        """A path with a wildcard gives a list, also of one value."""
-        found = extract(path, data)
-        return [found] if ".*." in path and not isinstance(found, list) else found
 
     models = dict.fromkeys(Remembered.KINDS, Remembered) | {"AWS::SecretsManager::Secret": Secret}
 
@@ -374,7 +366,6 @@ def _completed(made: Account) -> Iterator[None]:
         ),
         mock.patch.object(StateTaskServiceSfn, "_eval_service_task", start_execution),
         mock.patch.object(StateTaskServiceAwsSdk, "_eval_service_task", list_executions),
-        mock.patch.object(string_expression, "extract_json", all_values),
         mock.patch.object(retrier_decl, "time", mock.Mock(sleep=lambda seconds: None)),
     ):
         yield

@@ -103,6 +103,16 @@ def test_a_process_that_a_function_cannot_run_is_refused(tmp_path: Path, line: s
         read(tmp_path, processes=f"  - {line}\n")
 
 
+@pytest.mark.parametrize(
+    "promise",
+    ["order_by: payload.id", "rate: {starts: 1, seconds: 1}", "concurrency: 1", "breaker: {failures: 3}"],
+)
+def test_what_functions_side_by_side_cannot_keep_is_not_promised(tmp_path: Path, promise: str) -> None:
+    name = promise.partition(":")[0]
+    with pytest.raises(Misconfigured, match=rf"dispatch\.yml:4:\d+ .*{name} would not hold"):
+        read(tmp_path, processes=PROCESS.replace("}}", f"}}, {promise}}}"))
+
+
 def test_two_inputs_that_would_be_one_name_are_refused(tmp_path: Path) -> None:
     same = INPUT + INPUT.replace("name: i", "name: I")
     with pytest.raises(Misconfigured, match='"i" and "I" would be one name'):
