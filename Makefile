@@ -8,7 +8,7 @@ ARGS ?=
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-gx test-sam test-airflow trials lint format bench layers package deploy lock clean
+.PHONY: help setup demo test test-gx test-sam test-engine test-airflow trials lint format bench layers package deploy lock clean
 
 # An environment that is active in the calling shell must not become part of this one.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
@@ -48,6 +48,9 @@ test-sam: $(READY) ## run every function by `sam local invoke`, in containers (a
 	@$(MAKE) layers package ARGS=
 	@sh .ci/sam
 	@SAM=.venv-sam/bin/sam .venv/bin/python -m pytest -c tests/sam/pytest.ini --rootdir . tests/sam $(ARGS)
+
+test-engine: $(READY) ## run the dispatcher's containers on a real engine (as root: installs podman)
+	@SLUICE_TEST_ENGINE=1 .venv/bin/python -m pytest -c tests/engine/pytest.ini --rootdir . tests/engine $(ARGS)
 
 test-airflow: $(READY) ## load and run generated DAGs in Airflow 3 and 2, in environments of their own
 	@sh .ci/airflow

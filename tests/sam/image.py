@@ -66,10 +66,10 @@ def lay_out_image(target: Target, interpreter: Interpreter, root: Path) -> Path:
     (runtime / "bootstrap").chmod(0o755)
     programs = [Path(found) for one in PROGRAMS if (found := shutil.which(one))]
     for program in programs:
-        _copy(program.resolve(), root / "bin" / program.name)
+        copy(program.resolve(), root / "bin" / program.name)
     binaries = [*programs, *lang.rglob("*.so*"), lang / "bin" / "python3"]
-    for library in _needed(binaries, apart=home):
-        _copy(library, root / library.relative_to("/"))
+    for library in needed(binaries, apart=home):
+        copy(library, root / library.relative_to("/"))
     for folder in ("tmp", "opt", "etc", "proc", "dev", "sys", "var/task"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "tmp").chmod(0o1777)
@@ -77,7 +77,7 @@ def lay_out_image(target: Target, interpreter: Interpreter, root: Path) -> Path:
     return root
 
 
-def _needed(binaries: Iterable[Path], *, apart: Path) -> set[Path]:
+def needed(binaries: Iterable[Path], *, apart: Path) -> set[Path]:
     """The shared objects of this machine that the loader would take for them, as their paths are asked for."""
     said = subprocess.run(
         ["ldd", *map(str, binaries)], capture_output=True, text=True, check=False
@@ -88,7 +88,7 @@ def _needed(binaries: Iterable[Path], *, apart: Path) -> set[Path]:
     return {path for path in map(Path, wanted) if path.is_file() and not path.is_relative_to(apart)}
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(source, target)
 

@@ -2,16 +2,22 @@
 
 The event is base64 of its JSON in `PIPELINE_EVENT`; stderr and stdout are the logs; another exit code than 0 is a
 failure, "process exited with code N". A container has no network but the engine's bridge unless `network` says so, a
-read-only root, no capabilities, no new privileges, and limits. It is gone when the attempt is.
+read-only root, no capabilities, no new privileges, and limits. It is gone when the attempt is; what a dispatcher left
+behind that was killed goes before the first attempt of the next one on the same machine.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import logging
+import os
+import socket
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -28,8 +34,9 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-TAIL = 2000
-"""Lines of logs that are kept: the last ones."""
+LOG = logging.getLogger("sluice.dispatch")
+TAIL = 256_000
+"""Bytes of logs that are kept, the last ones. `tail` is not asked for: with it Podman 4 mixes up parts of lines."""
 
 
 class ContainerContext(BaseModel):
@@ -77,7 +84,7 @@ class ContainerProcess(ProcessSettings):
         return Runner(self.name, context, env, around.doors.get("container", _from_environment))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Runner:
     """`connect` opens a client of the engine."""
 
@@ -85,15 +92,17 @@ class Runner:
     context: ContainerContext
     env: Mapping[str, str]
     connect: Any
+    swept: bool = False
 
     def execute(self, event: Event, run: Run) -> Status:
         with _faults(self.name, self.context.image), contextlib.closing(self.connect()) as engine:
+            self._sweep(engine)
             self._pull(engine)
             container = engine.containers.create(self.context.image, **self._options(event, run))
             try:
                 container.start()
                 code = _wait(container, run)
-                logs = container.logs(tail=TAIL).decode("utf-8", "replace")
+                logs = _logs(container)
             finally:
                 container.remove(force=True)
         if code is None:
@@ -101,6 +110,20 @@ class Runner:
         if code:
             raise NonZeroExit(code, logs=logs)
         return Status(self.name, logs)
+
+    def _sweep(self, engine: DockerClient) -> None:
+        """Remove the containers of this process that nobody waits for any more."""
+        from docker.errors import NotFound
+
+        if self.swept:
+            return
+        named: dict[str, str | list[str] | bool] = {"label": f"sluice.process={self.name}"}
+        for one in engine.containers.list(all=True, sparse=True, filters=named):
+            if _is_gone((one.attrs.get("Labels") or {}).get("sluice.program", "")):
+                LOG.warning("%s: container %s was left behind and is removed", self.name, one.short_id)
+                with contextlib.suppress(NotFound):
+                    one.remove(force=True)
+        self.swept = True
 
     def _pull(self, engine: DockerClient) -> None:
         from docker.errors import ImageNotFound
@@ -131,8 +154,33 @@ class Runner:
             "pids_limit": context.pids,
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
-            "labels": {"sluice.process": self.name, "sluice.key": run.key},
+            "labels": {
+                "sluice.process": self.name,
+                "sluice.key": run.key,
+                "sluice.program": _program(os.getpid()),
+            },
         }
+
+
+def _program(pid: int) -> str:
+    """A process of this machine, told from one that had its number before; nothing where there is no /proc."""
+    try:
+        began = (
+            Path(f"/proc/{pid}/stat")
+            .read_text(encoding="ascii", errors="replace")
+            .rpartition(")")[2]
+            .split()[19]
+        )
+    except OSError:
+        began = ""
+    return f"{socket.gethostname()} {pid} {began}"
+
+
+def _is_gone(program: str) -> bool:
+    """Whether a process of this machine has ended; of other machines' nobody here can tell."""
+    host, _, rest = program.partition(" ")
+    pid, _, began = rest.partition(" ")
+    return bool(began) and host == socket.gethostname() and _program(int(pid)) != program
 
 
 def _wait(container: Container, run: Run) -> int | None:
@@ -146,6 +194,16 @@ def _wait(container: Container, run: Run) -> int | None:
         if run.cancelled.wait(pause) or (until is not None and time.monotonic() >= until):
             return None
         pause = min(pause * 1.5, 0.5)
+
+
+def _logs(container: Container) -> str:
+    parts, size = deque[bytes](), 0
+    for part in container.logs(stream=True, follow=False):
+        parts.append(part)
+        size += len(part)
+        while size - len(parts[0]) > TAIL:
+            size -= len(parts.popleft())
+    return b"".join(parts).decode("utf-8", "replace")
 
 
 @contextlib.contextmanager

@@ -149,11 +149,12 @@ class Engine:
 
     def __call__(self, request: Request) -> Response:
         name = request.path.rpartition("/")[2] if not request.path.endswith("/json") else "json"
+        name = "list" if request.path.endswith("/containers/json") else name
         name = "inspect" if name == "json" and "/containers/" in request.path else name
         name = "image" if "/images/" in request.path and name == "json" else name
         name = "remove" if request.method == "DELETE" else name
         self.asked.append((request.method, name, json.loads(request.body) if request.body else None))
-        status, body = self.answers.get(name, (200, {}))
+        status, body = self.answers.get(name, (200, [] if name == "list" else {}))
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         return Response(status, raw, {"Content-Type": "application/json"})
 
