@@ -7,6 +7,7 @@ Commands are imported when they are called, and each imports what it works with 
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -80,23 +81,33 @@ class Commands(click.Group):
         except SluiceError as error:
             _tell(screen, error)
             ctx.exit(exit_code([error]))
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click ends quietly when nobody reads on, as behind `| head`
+        except OSError as error:
+            _tell(screen, _of_a_file(error))
+            ctx.exit(Exit.FAILED)
         except Exception as error:  # noqa: BLE001 - the top: whatever comes up here ends as a message and a code
-            text = str(error) or "no message"
-            _tell(
-                screen,
-                SluiceError(
-                    f"unexpected {type(error).__name__}: {text}",
-                    hint="this is a fault of Sluice: please report it with the output of the same command with --debug",
-                ),
-            )
+            _tell(screen, _unexpected(error))
             ctx.exit(Exit.FAILED)
 
 
 def _tell(screen: Screen, error: SluiceError) -> None:
     screen.fail(error)
     screen.answer({"error": {"type": type(error).__name__, "message": str(error)}})
+
+
+def _of_a_file(error: OSError) -> SluiceError:
+    """The error of a file or folder that cannot be used: no fault of Sluice where the system says which it is."""
+    if not isinstance(error.filename, str | bytes):
+        return _unexpected(error)
+    return SluiceError(f"{os.fsdecode(error.filename)}: {error.strerror}")
+
+
+def _unexpected(error: Exception) -> SluiceError:
+    return SluiceError(
+        f"unexpected {type(error).__name__}: {str(error) or 'no message'}",
+        hint="this is a fault of Sluice: please report it with the output of the same command with --debug",
+    )
 
 
 def _set(context: click.Context, name: str, value: bool) -> None:

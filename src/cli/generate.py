@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,7 @@ NAMES = ("airflow", "stepfunctions", "workflows", "dagfactory", "mermaid")
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("generated"), show_default=True,
     help="The folder that artifacts are written to.",
 )  # fmt: skip
+@click.option("--force", is_flag=True, help="Also overwrite files that Sluice has not made.")
 @click.option("--check", is_flag=True, help="Write nothing; fail with a diff where files are not up to date.")
 @same_names_option
 @json_option
@@ -56,6 +58,7 @@ def generate(
     definition: tuple[Path, ...],
     same_names: SameNames,
     check: bool,
+    force: bool,
     output: Path,
     **said: Any,
 ) -> None:
@@ -86,6 +89,8 @@ def generate(
                         f"{path} would write {name}, which is that of {owners[name]}",
                         hint="pipelines need names of their own",
                     )
+            if not (check or force):
+                _refuse_foreign(output, artifacts)
         except SluiceError as error:
             code = Exit.USAGE
             screen.warn(str(error))
@@ -118,6 +123,24 @@ def options_of(
     return Options(platform, int(engine_version), layout or LAYOUT, local, app)
 
 
+def _refuse_foreign(folder: Path, artifacts: Mapping[str, bytes]) -> None:
+    """Raises `Misconfigured` where a file of that name is there that somebody has written by hand.
+
+    It shows in formats whose artifacts say who made them.
+    """
+    for name, content in sorted(artifacts.items()):
+        path = folder / name
+        if _says_whose(content) and path.is_file() and not _says_whose(path.read_bytes()):
+            raise Misconfigured(
+                f"{path} is there, and Sluice has not made it",
+                hint="name the pipeline otherwise, move the file away, or say --force",
+            )
+
+
+def _says_whose(content: bytes) -> bool:
+    return b"ade by sluice" in content[:200].lower()
+
+
 def _write(screen: Screen, folder: Path, artifacts: Mapping[str, bytes]) -> list[str]:
     """Write what is not there as it is; the names of those."""
     written = []
@@ -127,7 +150,9 @@ def _write(screen: Screen, folder: Path, artifacts: Mapping[str, bytes]) -> list
             screen.say(f"unchanged: {path}")
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        scratch = path.with_name(f".{path.name}.{os.getpid()}")
+        scratch.write_bytes(content)
+        scratch.replace(path)
         written.append(name)
         screen.say(f"written: {path}")
     return written

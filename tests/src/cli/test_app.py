@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,28 @@ def test_help_imports_nothing_heavy() -> None:
     )
 
     assert set() == HEAVY & set(done.stdout.split())
+
+
+def test_nobody_has_to_read_to_the_end() -> None:
+    """As behind `| head -1`: no word of a fault."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "src.cli", "lint", "--help"]
+    done = subprocess.run(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, check=False, text=True)
+    listing = [
+        sys.executable,
+        "-m",
+        "src.cli",
+        "graph",
+        "tests/shared/pipelines/every_key.yaml",
+        "--format",
+        "text",
+    ]
+    shown = subprocess.run(listing, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, check=False, text=True)
+    os.close(writer)
+
+    assert ("", "") == (done.stderr, shown.stderr)
+    assert 1 == shown.returncode
 
 
 def test_the_module_runs_as_a_program() -> None:

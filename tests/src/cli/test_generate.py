@@ -48,6 +48,43 @@ def test_artifacts_are_written_once_and_checked(definitions: Path) -> None:
     assert before == written.stat().st_mtime_ns
 
 
+@pytest.mark.parametrize("target", ["airflow", "stepfunctions", "dagfactory"])
+def test_files_of_others_are_left_as_they_are(definitions: Path, target: str) -> None:
+    (definitions / "own.yaml").write_text(GOOD.replace("name: good", "name: own"))
+    invoke(target, "good.yaml", "-o", "out")
+    (first, *_) = sorted(
+        path for path in (definitions / "out").rglob("good.*") if b"luice" in path.read_bytes()
+    )
+    theirs = first.with_name(first.name.replace("good", "own"))
+    theirs.write_text("written by hand\n")
+    refused = invoke(target, "own.yaml", "-o", "out")
+
+    assert 2 == refused.exit_code
+    assert f"{theirs.relative_to(definitions)} is there, and Sluice has not made it" in refused.output
+    assert "written by hand\n" == theirs.read_text()
+    assert 0 == invoke(target, "own.yaml", "-o", "out", "--force").exit_code
+    assert b"ade by " in theirs.read_bytes()
+
+
+def test_a_link_is_replaced_and_not_followed(definitions: Path) -> None:
+    elsewhere = definitions / "elsewhere"
+    elsewhere.write_text("{}")
+    (definitions / "out").mkdir()
+    (definitions / "out" / "good.mmd").symlink_to(elsewhere)
+    invoke("mermaid", "good.yaml", "-o", "out")
+
+    assert "{}" == elsewhere.read_text()
+    assert ["good.mmd"] == os.listdir(definitions / "out")
+    assert "flowchart" in (definitions / "out" / "good.mmd").read_text()
+
+
+def test_a_folder_that_cannot_be_made_is_named(definitions: Path) -> None:
+    done = invoke("mermaid", "good.yaml", "-o", "/proc/x")
+
+    assert 1 == done.exit_code
+    assert "error: /proc/x: No such file or directory" in done.output
+
+
 def test_what_is_not_up_to_date_is_shown_and_left_as_it_is(definitions: Path) -> None:
     invoke("stepfunctions", "good.yaml", "-o", "out")
     path = definitions / "out" / "good.asl.json"
