@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.gitops.manifest import NAME
@@ -11,11 +12,15 @@ from shared.gitops.weave import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """One commit on the branch that the definitions are on. The artifacts lie below `folder`."""
+    """One commit on the branch that the definitions are on. The artifacts lie below `folder`.
+
+    `check` raises when another worker may be at it by now; it is asked before a write.
+    """
 
     repository: Repository
     branch: str
     folder: str
+    check: Callable[[], None] = lambda: None
 
     def manifest(self, head: str) -> bytes | None:
         return _manifest(self.repository, self.folder, head)
@@ -24,6 +29,7 @@ class Committed:
         """Returns the SHA of the commit. Raises `Superseded` when the branch moved since its head was read."""
         head = outcome.head or ""
         placed = _placed(self.repository, self.folder, files, head)
+        self.check()
         return self.repository.commit(self.branch, placed, parent=head, message=_message(outcome))
 
     def nothing(self) -> None:
@@ -32,12 +38,16 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """A pull request from a branch of ours, which is made anew each time: one commit ahead of `base`."""
+    """A pull request from a branch of ours, which is made anew each time: one commit ahead of `base`.
+
+    `check` raises when another worker may be at it by now; it is asked before a write.
+    """
 
     repository: Repository
     base: str
     branch: str
     folder: str
+    check: Callable[[], None] = lambda: None
 
     def manifest(self, head: str) -> bytes | None:
         return _manifest(self.repository, self.folder, head)
@@ -50,6 +60,7 @@ class Proposed:
         # The text names the commit: where it does not, the one who made the branch died before he wrote it.
         if there and head in there.body and self._stands(placed, head):
             return there.url
+        self.check()
         title = f"chore(pipelines): {outcome.title}"
         body = describe(outcome)
         return self.repository.propose(
@@ -70,6 +81,7 @@ class Proposed:
 
     def nothing(self) -> None:
         """What was proposed before is in the branch by now, or nobody wants it any more."""
+        self.check()
         self.repository.withdraw(self.branch)
 
 

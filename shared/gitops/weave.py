@@ -82,7 +82,7 @@ def weave(repository: Repository, scope: Scope, *, compiler: Compiler, delivery:
             if repository.head(scope.branch) == head:
                 raise
             continue
-        if not outcome.delivered or repository.head(scope.branch) in (head, outcome.delivered):
+        if repository.head(scope.branch) in (head, outcome.delivered):
             return outcome
     raise Superseded("the branch moves faster than its pipelines are compiled", branch=scope.branch)
 

@@ -92,9 +92,9 @@ def delivery(woven: Woven, repository: Repository, lease: Lease) -> Delivery:
     """Where the artifacts of a branch go."""
     match woven.deliver:
         case ToPullRequest(folder=folder, branch=branch):
-            return Proposed(repository, woven.branch, branch, folder)
+            return Proposed(repository, woven.branch, branch, folder, lease.check)
         case ToCommit(folder=folder):
-            return Committed(repository, woven.branch, folder)
+            return Committed(repository, woven.branch, folder, lease.check)
         case ToBucket(url=url):
             return Shelved(_bucket(url), lease.check)
         case ToFolder(path=path):

@@ -10,15 +10,15 @@ import pytest
 
 from shared.gitops.fake import FakeRepository
 from shared.gitops.repository import Verdict
-from src.weave.place import repository
-from src.weave.work import Bench
+from src.weave.place import delivery, repository, weaving
+from src.weave.work import SECONDS, Bench
 from src.workplace import Workplace
 from tests.shared.gitops.hosts.bitbucket import BitbucketDialect
 from tests.shared.gitops.hosts.host import Fault, HostServer, Reply
 from tests.shared.gitops.hosts.site import HOSTS
-from tests.src.weave.yard import ENVIRONMENT, Yard, definition
+from tests.src.weave.yard import ENVIRONMENT, Asleep, Yard, definition
 
-COMMIT = "{to: commit}"
+COMMIT, PULL = "{to: commit}", "{to: pull_request}"
 STATUS = "sluice/pipelines"
 
 
@@ -49,7 +49,7 @@ def test_a_delivery_that_comes_again_ends_in_the_same_state(yard: Yard) -> None:
     assert (written, commits) == (len(yard.server.writes), len(yard.model.commits))
 
 
-@pytest.mark.parametrize("deliver", ["{to: pull_request}", "{to: commit}"])
+@pytest.mark.parametrize("deliver", [PULL, COMMIT])
 def test_news_of_what_is_known_write_nothing_at_the_host(
     open_yard: Callable[..., Yard], host: str, deliver: str
 ) -> None:
@@ -186,6 +186,51 @@ def test_two_workers_at_once_take_turns(yard: Yard) -> None:
     assert (["a.asl.json", "b.asl.json"], 1, []) == (yard.names, len(yard.model.pulls), yard.place.alerts)
 
 
+@pytest.mark.parametrize("deliver", [PULL, COMMIT])
+def test_a_worker_whose_lease_ran_out_writes_nothing(
+    open_yard: Callable[..., Yard], host: str, deliver: str
+) -> None:
+    yard = open_yard(host, deliver=deliver)
+    yard.push({"pipelines/a.yml": definition("a")})
+    yard.model.push("main", {"pipelines/b.yml": definition("b")})
+    yard.pushed()
+    after = list[object]()
+
+    def meanwhile() -> None:
+        mine, yard.line.messages = yard.line.messages, []
+        yard.clock.sleep(SECONDS + 1)
+        yard.push({"pipelines/b.yml": None, "pipelines/c.yml": definition("c")})
+        yard.line.messages = mine
+        after.extend([dict(yard.model.branches), len(yard.server.writes)])
+
+    def asleep(place: Workplace) -> Bench:
+        return Bench(place, weaving(place), open_delivery=lambda *its: Asleep(delivery(*its), meanwhile))
+
+    assert 0 == yard.work(bench=asleep)
+
+    assert after == [yard.model.branches, len(yard.server.writes)]
+    made = yard.made("main" if deliver == COMMIT else "sluice/generated")
+    assert ["a.asl.json", "c.asl.json"] == sorted(name for name in made if name.endswith(".asl.json"))
+
+
+def test_a_force_push_and_a_squash_merge_end_as_the_head_is(yard: Yard) -> None:
+    first = yard.push({"pipelines/a.yml": definition("a")})
+    yard.push({"pipelines/a.yml": definition("a", "other"), "pipelines/b.yml": definition("b")})
+    yard.push({"pipelines/c.yml": definition("c")}, parent=first)
+
+    assert ["a.asl.json", "c.asl.json"] == yard.names
+    assert not any(b"example/other" in body for body in yard.made().values())
+
+    yard.model.push("work", {"pipelines/d.yml": definition("d")}, parent=yard.model.branches["main"])
+    yard.model.push("work", {"pipelines/c.yml": None})
+    yard.model.merge(yard.model.open_pull("work"), squash=True)
+    yard.pushed()
+    assert 0 == yard.work()
+
+    assert ["a.asl.json", "d.asl.json"] == yard.names
+    assert 1 == sum(one.open for one in yard.model.pulls.values())
+
+
 def test_a_crash_between_commit_and_pull_request_is_made_good(yard: Yard) -> None:
     yard.model.push("main", {"pipelines/a.yml": definition("a")})
     yard.pushed()
@@ -238,9 +283,6 @@ def woven(tmp_path_factory: pytest.TempPathFactory) -> FakeRepository:
             yard = Yard(server, folder, deliver=COMMIT)
             yard.push({f"pipelines/p{n}.yml": small(f"p{n}", "old") for n in range(55)})
             return yard.model
-
-
-PULL = "{to: pull_request}"
 
 
 @pytest.mark.parametrize(

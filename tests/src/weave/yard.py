@@ -18,6 +18,7 @@ from shared.common.fakes import FakeClock
 from shared.common.redaction import Redactor
 from shared.gitops.fake import FakeRepository
 from shared.gitops.manifest import NAME
+from shared.gitops.weave import Delivery, Outcome
 from shared.telemetry.alerting import Alert
 from shared.telemetry.handler import Telemetry
 from shared.telemetry.logging import open_log
@@ -191,6 +192,25 @@ class Yard:
     def names(self) -> list[str]:
         """The state machines on our branch."""
         return sorted(path for path in self.made() if path.endswith(".asl.json"))
+
+
+class Asleep:
+    """A delivery whose worker falls asleep behind its first look, and wakes up when `meanwhile` is over."""
+
+    def __init__(self, inner: Delivery, meanwhile: Callable[[], None]) -> None:
+        self._inner, self._meanwhile = inner, meanwhile
+
+    def manifest(self, head: str) -> bytes | None:
+        found = self._inner.manifest(head)
+        meanwhile, self._meanwhile = self._meanwhile, lambda: None
+        meanwhile()
+        return found
+
+    def deliver(self, files: Any, outcome: Outcome) -> str:
+        return self._inner.deliver(files, outcome)
+
+    def nothing(self) -> None:
+        self._inner.nothing()
 
 
 def _record(place: int, message: str, group: str, *, count: int) -> dict[str, Any]:
