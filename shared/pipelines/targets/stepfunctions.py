@@ -225,4 +225,4 @@ def _check_events(plan: Plan) -> None:
         )
 
 
-STEPFUNCTIONS = Target(TargetName.STEPFUNCTIONS, compile_plan, FEATURES, version=2)
+STEPFUNCTIONS = Target(TargetName.STEPFUNCTIONS, compile_plan, FEATURES, version=3)

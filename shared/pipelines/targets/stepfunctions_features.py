@@ -63,9 +63,8 @@ FEATURES: dict[Feature, Support] = {
     Feature.BOUNDS: Support(_S, "`StartDate` and `EndDate`"),
     Feature.DEADLINE: Support(_S, "`TimeoutSeconds`; refused together with `on_failure` of the pipeline"),
     Feature.OWNERS: Support(
-        _E, "name, version and digest in the comment, domain and owner as tags, the description of the template"
+        _E,
+        "name, version and digest in the comment, domain and owner as tags, the description of the template",
     ),
-    Feature.RESOURCES: Support(
-        _E, "`compute_cluster` is the cluster of jobs of ECS; both are tags"
-    ),
+    Feature.RESOURCES: Support(_E, "`compute_cluster` is the cluster of jobs of ECS; both are tags"),
 }

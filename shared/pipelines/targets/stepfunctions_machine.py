@@ -261,7 +261,10 @@ class Machine:
     def _map(self, step: Step, work: ForEach, scope: Scope, budget: Budget) -> State:
         label, depth = self.labels[step.name], scope.depth + 1
         inner = Flow()
-        inner.extract(f"{label} (item)", "$.item", self.slots.of(f"i {step.name}"), into="$.i")
+        wanted = self.slots.of(f"i {step.name}")
+        inner.extract(f"{label} (item)", "$.item", wanted, into="$.i")
+        if any(text for _, text in wanted):  # texts lie in an object of their own so far
+            inner.put(f"{label} (item as read)", gathered(wanted, at="$.i"), "$.i")
         self.steps(inner, work.steps, budget, item=step.name, depth=depth)
         output: dict[str, Any] = {}
         selected = {"bad.$": "$[*].bad"}

@@ -53,7 +53,10 @@ def compile_plan(plan: Plan, options: Options) -> Mapping[str, bytes]:
     if plan.max_runs is not None:
         used |= {"turn", "every_failure"}
         wait = [{"wait_for_turn": {"call": "turn", "args": {"most": plan.max_runs}, "result": "turn_came"}}]
-    main = {"params": ["args"], "steps": [*_about(plan, used), *wait, *_begin(plan, parameters, numbers), *body, *end]}
+    main = {
+        "params": ["args"],
+        "steps": [*_about(plan, used), *wait, *_begin(plan, parameters, numbers), *body, *end],
+    }
     document: dict[str, Any] = {"main": main}
     document |= library(used)
     text = json_lines(document) + "\n"

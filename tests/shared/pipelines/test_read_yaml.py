@@ -179,11 +179,19 @@ def test_a_fault_of_a_step_is_told_with_its_place(step: str, fault: str) -> None
 
 def test_times_of_a_schedule_are_local_in_its_zone() -> None:
     zone = "timezone: Asia/Tokyo, start: 2026-01-01, end: 2026-02-01T00:00:00Z"
-    schedule = read("name: a, type: wait, duration: 1", head=f"schedule: {{type: cron, expression: '@daily', {zone}}}").schedule
-    once = read("name: a, type: wait, duration: 1", head="schedule: {type: once, expression: '2027-01-01T05:00', timezone: Asia/Tokyo}").schedule
+    schedule = read(
+        "name: a, type: wait, duration: 1", head=f"schedule: {{type: cron, expression: '@daily', {zone}}}"
+    ).schedule
+    once = read(
+        "name: a, type: wait, duration: 1",
+        head="schedule: {type: once, expression: '2027-01-01T05:00', timezone: Asia/Tokyo}",
+    ).schedule
 
     assert schedule is not None
-    assert (datetime(2025, 12, 31, 15, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)) == (schedule.start, schedule.end)
+    assert (datetime(2025, 12, 31, 15, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)) == (
+        schedule.start,
+        schedule.end,
+    )
     assert Once(datetime(2026, 12, 31, 20, tzinfo=UTC)) == (once and once.trigger)
 
 

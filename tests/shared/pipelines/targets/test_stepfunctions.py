@@ -79,6 +79,38 @@ def test_data_goes_from_step_to_step_with_its_type_and_what_is_not_there_is_null
     ] == aws.calls
 
 
+def test_an_item_inside_text_is_its_text(aws: Machines) -> None:
+    plan = plan_of(
+        """
+        {name: each, type: foreach, items: "${params.l}", max_parallel: 1, steps: [{name: one, type: lambda, function: f, payload: {t: "<${item}>", k: "${item.k}/${item.k[0]}", i: "${item}"}}]}
+        """,
+        head="  parameters: {l: [1, two, null, {k: [A]}]}\n",
+    )
+    aws.functions["f"] = lambda e: None
+
+    assert "SUCCEEDED" == aws.run(plan).status
+    assert [
+        {"t": "<1>", "k": "/", "i": 1},
+        {"t": "<two>", "k": "/", "i": "two"},
+        {"t": "<>", "k": "/", "i": None},
+        {"t": '<{"k":["A"]}>', "k": '["A"]/A', "i": {"k": ["A"]}},
+    ] == [payload for _, payload in aws.calls]
+
+
+def test_items_of_a_foreach_may_be_lists_of_another_one(aws: Machines) -> None:
+    plan = plan_of(
+        """
+        {name: each, type: foreach, items: "${params.l}", max_parallel: 1, steps: [{name: inner, type: foreach, items: "${item.k}", max_parallel: 1, steps: [{name: one, type: lambda, function: f, payload: "n ${item}"}]}]}
+        """,
+        head="  parameters: {l: [{k: [1]}, {k: [5, 6]}, {k: null}, {k: []}]}\n",
+    )
+    aws.functions["f"] = lambda e: None
+
+    assert "SUCCEEDED" == aws.run(plan).status
+    assert ["n 1", "n 5", "n 6"] == [payload for _, payload in aws.calls]
+    assert ["each"] == aws.run(plan, {"params": {"l": [{"k": "text"}]}}).failed
+
+
 def test_a_failure_stops_what_is_behind_it_and_nothing_else_and_the_run_names_it(aws: Machines) -> None:
     plan = plan_of(
         """

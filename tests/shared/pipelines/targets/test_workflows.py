@@ -237,6 +237,27 @@ def test_a_foreach_runs_for_each_item(google: Emulator) -> None:
     assert ["all"] == google.run(workflow, {"params": {"of": [{"x": 1}, {"x": None}]}})["error"]["failed"]
 
 
+@pytest.mark.parametrize("most", ["", "max_parallel: 2, ", "max_parallel: 1, "])
+def test_items_of_a_foreach_beside_another_step_have_variables_of_their_own(
+    google: Emulator, most: str
+) -> None:
+    plan = plan_of(
+        f"""
+        {{name: all, type: foreach, items: "${{params.of}}", {most}steps: [{{name: one, type: call, method: POST, url: "https://x.example.com/one", body: {{i: "${{item}}"}}}}, {{name: two, type: call, method: POST, url: "https://x.example.com/two", body: {{i: "${{steps.one.output.body}}", t: "<${{item}}>"}}}}]}}
+        {{name: beside, type: call, method: POST, url: "https://x.example.com/beside"}}
+        """,
+        head="  parameters: {of: [1, two, null]}\n",
+    )
+    google.functions.update(one=lambda e: e["i"], two=lambda e: 1, beside=lambda e: 1)
+    ended = google.run(compiled(plan))
+
+    assert "error" not in ended, ended
+    assert {"one": 3, "two": 3, "beside": 1} == Counter(n for n, _ in google.calls if n != "executions")
+    assert [{"i": 1, "t": "<1>"}, {"i": "two", "t": "<two>"}, {"i": None, "t": "<>"}] == [
+        body for name, body in google.calls if name == "two"
+    ]
+
+
 def test_a_run_waits_until_it_is_one_of_the_oldest(google: Emulator) -> None:
     """The list has the newest first: one is older than this, then none."""
     answers = iter([["this", "old"], ["new", "this"]])
