@@ -73,9 +73,13 @@ class FileQueue:
         file.parent.mkdir(parents=True, exist_ok=True)
         self._base = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=10.0)
         self._base.row_factory = sqlite3.Row
-        with self._told():
-            # FULL: what was answered with 202 is on the disk.
-            self._base.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + _SCHEMA)
+        try:
+            with self._told():
+                # FULL: what was answered with 202 is on the disk.
+                self._base.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + _SCHEMA)
+        except Transient:
+            self._base.close()
+            raise
 
     def put(self, message: str, *, identity: str, group: str) -> None:
         """Add a message, once per `identity`. Raises `Transient` when the file cannot be written."""
