@@ -14,6 +14,7 @@ from shared.pipelines.runner.executor import Task
 from shared.pipelines.step import Step
 from shared.pipelines.values import as_text
 from shared.pipelines.work import Check, Ingest, Load, Ref, Store
+from src.pipeline.objects import PLACES
 
 if TYPE_CHECKING:
     from shared.ingestion.source import Source
@@ -26,15 +27,29 @@ _DIALECTS = {
     Store.MARIADB: ("mysql", 3306),
 }
 
+_INSTEAD = {
+    Store.REST: "write a source (sluice new source NAME) and name it: `source: NAME`",
+    Store.GCS: "copy the files to S3 or into a folder first, or name a job that reads them",
+    Store.BIGQUERY: "export it by a job, and read the files",
+    Store.SNOWFLAKE: "what is in the warehouse already is read by a transformation",
+    Store.DUCKDB: "what is in the warehouse already is read by a transformation",
+}
+
 
 def ingest(place: Workplace, database: Database, task: Task) -> JSON:
     """Do an ingestion step. Raises the gravest error of its streams."""
     from shared.ingestion.plan import Ask
     from shared.ingestion.run import ingest as run
+    from src.pipeline.export import check_folder
 
     work = task.step.work
     assert isinstance(work, Ingest)
     config: Mapping[str, Any] = task.value(work.config)
+    for ref in work.outputs:
+        if not ref.table:
+            check_folder(ref, task.step)
+    if any(ref.store in PLACES for ref in work.inputs):
+        return _ingest_files(place, database, work, task, config)
     source = source_of(place, work, task.step, config)
     tools = place.tools(stop=task.cancelled)
     report = run(source, tools, streams=list(work.streams) or None, ask=Ask(full_refresh=work.full_refresh))
@@ -48,7 +63,53 @@ def ingest(place: Workplace, database: Database, task: Task) -> JSON:
     if work.load and _warehouse_is_goal(work):
         loaded = _load(place, database, source, list(report.streams), task, tables=_tables(work, source))
         answer["loaded"] = sum(loaded.values())
-    return answer
+    return answer | _written(place, source.name, list(report.streams), work, task)
+
+
+def _ingest_files(
+    place: Workplace, database: Database, work: Ingest, task: Task, config: Mapping[str, Any]
+) -> JSON:
+    """Files land in the source `files`, as the stream that is named for their table."""
+    from shared.ingestion.files_spec import SOURCE
+    from src.pipeline.files import land
+
+    tables = [f"{ref.schema}.{ref.table}" if ref.schema else ref.table for ref in work.outputs if ref.table]
+    if any(ref.store not in PLACES for ref in work.inputs) or len(tables) not in (0, 1, len(work.inputs)):
+        raise Misconfigured(
+            "an ingestion of files has files only as inputs, and one table for all of them or one for each",
+            hint="make several steps of it",
+            step=task.step.name,
+            at=task.step.place,
+        )
+    goals = tables * len(work.inputs) if len(tables) == 1 else tables or [""] * len(work.inputs)
+    rows: dict[str, int] = {}
+    into: dict[str, str] = {}
+    for ref, goal in zip(work.inputs, goals, strict=True):
+        name = _slug(goal or ref.table or ref.name)
+        rows[name] = rows.get(name, 0) + sum(land(place, ref, name, task, config).values())
+        into |= {name: goal} if goal else {}
+    if task.cancelled():
+        raise Transient(
+            "the ingestion was stopped before its end; what is whole is committed", step=task.step.name
+        )
+    answer: dict[str, JSON] = {
+        "source": SOURCE, "run": task.facts.id, "done": True, "rows": sum(rows.values()),
+        "streams": {name: {"rows": many, "status": "done"} for name, many in rows.items()},
+    }  # fmt: skip
+    if work.load and _warehouse_is_goal(work):
+        loaded = _load(place, database, place.source(SOURCE), list(rows), task, tables=into)
+        answer["loaded"] = sum(loaded.values())
+    return answer | _written(place, SOURCE, list(rows), work, task)
+
+
+def _written(place: Workplace, source: str, streams: list[str], work: Ingest, task: Task) -> dict[str, JSON]:
+    """Files that outputs ask for, `{"files": number}`; nothing where none does."""
+    from src.pipeline.export import landed
+
+    goals = [ref for ref in work.outputs if not ref.table]
+    if not goals:
+        return {}
+    return {"files": sum(landed(place, source, streams, ref, task) for ref in goals)}
 
 
 def load(place: Workplace, database: Database, task: Task) -> JSON:
@@ -117,8 +178,8 @@ def document_of(work: Ingest, step: Step, config: Mapping[str, Any]) -> dict[str
     first = work.inputs[0]
     if first.store not in _DIALECTS or any(_home(ref) != _home(first) for ref in work.inputs):
         raise Misconfigured(
-            f'step "{step.name}" reads {first.store}: only tables of one postgres, mysql or mariadb can be inputs',
-            hint="write a source (sluice new source NAME) and name it: `source: NAME`",
+            f'step "{step.name}" reads {first.store}: inputs are tables of one postgres, mysql or mariadb, or files',
+            hint=_INSTEAD.get(first.store, "inputs of another database need a step of their own"),
             at=step.place,
         )
     stream: dict[str, JSON] = {

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,10 @@ from shared.common.errors import Misconfigured, SluiceError, Transient, Violatio
 from shared.common.types import JSON
 from shared.pipelines.runner.executor import Task
 from shared.pipelines.values import Reference, Template, Value, as_text
-from shared.pipelines.work import Check, Ref, Store, Transform, Write
+from shared.pipelines.work import Check, Ref, Transform, Write
+from src.pipeline import export
+from src.pipeline.objects import PLACES
+from src.pipeline.objects import found as found_files
 
 if TYPE_CHECKING:
     from src.workplace import Workplace
@@ -24,7 +27,6 @@ _WAIT_SECONDS = 30.0  # how long DuckDB's file may be held by another process
 _SAMPLES = 5
 _READERS = {
     "jsonl": "read_json_auto",
-    "json": "read_json_auto",
     "csv": "read_csv_auto",
     "parquet": "read_parquet",
 }
@@ -158,17 +160,18 @@ def transform(database: Database, task: Task) -> JSON:
     work = task.step.work
     assert isinstance(work, Transform)
     found = bound(work.sql, task, mark=database.mark)
-    tables = [ref for ref in work.outputs if ref.table]
-    if len(tables) > 1:
-        raise Misconfigured(
-            "a transformation has one output with a table", step=task.step.name, at=task.step.place
-        )
-    with database.transaction() as cursor:
-        if not tables:
+    if len(work.outputs) > 1:
+        raise Misconfigured("a transformation has one output", step=task.step.name, at=task.step.place)
+    with ExitStack() as files, database.transaction() as cursor:
+        if not work.outputs:
             cursor.execute(found.sql, found.values or None)
             return {"rows": _count(cursor)}
-        query = _with_inputs(found.sql, work.inputs, database)
-        return {"rows": _fill(cursor, database, tables[0], Bound(query, found.values), work.write)}
+        (goal,) = work.outputs
+        query = _with_inputs(found.sql, work.inputs, database, task, files)
+        if goal.table:
+            return {"rows": _fill(cursor, database, goal, Bound(query, found.values), work.write)}
+        rows, _ = export.query(cursor, query, found.values, goal, work.write, task)
+        return {"rows": rows}
 
 
 def check(database: Database, task: Task) -> JSON:
@@ -198,31 +201,38 @@ def quoted(database: Database, table: str) -> str:
     return ".".join(quote + name.replace(quote, quote * 2) + quote for name in names)
 
 
-def _with_inputs(sql: str, inputs: Sequence[Ref], database: Database) -> str:
+def _with_inputs(sql: str, inputs: Sequence[Ref], database: Database, task: Task, files: ExitStack) -> str:
     """The query with its inputs as relations under their names."""
     sql = sql.strip().rstrip(";")
     if not inputs:
         return sql
     names = ", ".join(
-        f"{quoted(database, ref.name)} AS (SELECT * FROM {_relation(ref, database)})" for ref in inputs
+        f"{quoted(database, ref.name)} AS (SELECT * FROM {_relation(ref, database, task, files)})"
+        for ref in inputs
     )
     return f"WITH {names} SELECT * FROM ({sql}) AS q"
 
 
-def _relation(ref: Ref, database: Database) -> str:
+def _relation(ref: Ref, database: Database, task: Task, files: ExitStack) -> str:
     if ref.table:
         return quoted(database, f"{ref.schema}.{ref.table}" if ref.schema else ref.table)
-    if ref.store in (Store.S3, Store.GCS, Store.FILE) and ref.path and database.kind == "duckdb":
-        kind = ref.format or "jsonl"
-        if kind not in _READERS:
-            raise Misconfigured(
-                f'input "{ref.name}" has an unknown format "{kind}"', hint=f"known: {', '.join(_READERS)}"
-            )
-        path = f"{ref.path}**/*.{kind}*" if ref.path.endswith("/") else ref.path
-        return f"{_READERS[kind]}('{path.replace(chr(39), chr(39) * 2)}')"
+    if ref.store in PLACES and ref.path and database.kind == "duckdb":
+        there = found_files(ref, task.step)
+        names = ", ".join(
+            f"'{str(files.enter_context(one.on_disk())).replace(chr(39), chr(39) * 2)}'" for one in there
+        )
+        forms = {one.format for one in there}
+        if len(forms) == 1:
+            return f"{_READERS[forms.pop()]}([{names}], union_by_name = true)"
+        raise Misconfigured(
+            f'input "{ref.name}" has files of several formats: {", ".join(sorted(forms))}',
+            hint="give it a path with *, such as data/*.csv", step=task.step.name, at=task.step.place,
+        )  # fmt: skip
     raise Misconfigured(
-        f'input "{ref.name}" cannot be read in a warehouse of kind {database.kind}',
-        hint="give it a `table` of the warehouse; a path can be read by DuckDB",
+        f'input "{ref.name}" of {ref.store} cannot be read in a warehouse of kind {database.kind}',
+        hint="give it a `table` of the warehouse; files are read by DuckDB, elsewhere load them by an ingestion step",
+        step=task.step.name,
+        at=task.step.place,
     )
 
 

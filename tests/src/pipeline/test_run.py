@@ -321,3 +321,37 @@ pipeline:
         answer["steps"]["extract-and-load"]["output"][name] for name in ("rows", "loaded")
     )
     assert [(25,)] == duckdb_rows("select count(*) from analytics.subscriptions")
+
+    _into_files(call, text, url, monkeypatch)
+
+
+def _into_files(call: Callable[..., Result], text: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table of the database becomes files, by an ingestion and by a query of a warehouse that is no DuckDB."""
+    into = "{name: dest, type: file, path: lake/, format: parquet}"
+    landed = call(
+        write(
+            "copy.yaml", text.replace("{name: dest, type: duckdb, table_name: analytics.subscriptions}", into)
+        ),
+        "--json",
+    )
+    monkeypatch.setenv("WAREHOUSE_URL", url)
+    steps = [
+        f"{{name: {form}, type: transformation, transformation_query: 'select id, 1.50::numeric as price, null as no, timestamp ''2026-01-02 03:04:05'' as at from user_subscriptions', outputs: [{{name: o, type: file, path: out/o.{form}}}]}}"
+        for form in ("csv", "jsonl", "parquet")
+    ]
+    done = call(
+        write("out.yaml", "pipeline:\n  name: out\n  steps:\n" + "".join(f"    - {one}\n" for one in steps)),
+        "--json",
+    )
+
+    assert (0, 0) == (landed.exit_code, done.exit_code), done.output
+    with duckdb.connect() as connection:
+        assert (25, 25) == connection.execute(
+            "select count(*), count(distinct id) from 'lake/*.parquet'"
+        ).fetchone()
+        assert (25, 1.5) == connection.execute("select count(*), max(price) from 'out/o.parquet'").fetchone()
+    assert (
+        '{"id":1,"price":1.50,"no":null,"at":"2026-01-02T03:04:05"}'
+        == Path("out/o.jsonl").read_text().splitlines()[0]
+    )
+    assert ["id,price,no,at", "1,1.50,,2026-01-02 03:04:05"] == Path("out/o.csv").read_text().splitlines()[:2]
