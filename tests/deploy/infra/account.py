@@ -384,3 +384,25 @@ def _definition(properties: Mapping[str, Any]) -> str:
 def substituted(body: str, values: Mapping[str, str]) -> str:
     """Every ${Name} replaced; one that has no value is an error, as it is in CloudFormation."""
     return re.sub(r"\$\{([A-Za-z:]+)\}", lambda match: str(values[match[1]]), body)
+
+
+def boundary(bucket: str = "acme-mwaa") -> dict[str, Any]:
+    """The policy that bounds every role of the account (deploy/cicd/target.yml)."""
+    document = read_template(INFRA.parent / "cicd" / "target.yml")["Resources"]["Boundary"]["Properties"]
+    named = {"AWS::Partition": "aws", "AWS::AccountId": ACCOUNT, "AppName": "sluice", "Environment": "dev"}
+    found: dict[str, Any] = _resolved(document["PolicyDocument"], {**named, "DeliveryBucket": bucket})
+    return found
+
+
+def _resolved(node: Any, names: Mapping[str, str]) -> Any:
+    """The functions of CloudFormation that target.yml uses, with all conditions true."""
+    match node:
+        case {"Fn::Sub": str(text)}:
+            return substituted(text, names)
+        case {"Fn::If": [_, then, _]}:
+            return _resolved(then, names)
+        case dict():
+            return {key: _resolved(value, names) for key, value in node.items()}
+        case list():
+            return [_resolved(one, names) for one in node]
+    return node

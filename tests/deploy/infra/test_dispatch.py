@@ -19,12 +19,11 @@ from shared.aws.s3 import S3Store
 from shared.common.clock import SystemClock
 from shared.landing.commit import Draft
 from shared.landing.log import CommitLog
-from src.delivery.template import read_template
 from src.deploying.dispatched import deployed_dispatch
 from src.deploying.sources import deployed_sources
 from src.deploying.template import generated
 from src.workplace import Workplace
-from tests.deploy.infra.account import Account, account, substituted
+from tests.deploy.infra.account import Account, account, boundary
 from tests.deploy.infra.policy import Call, allowed, listed, statements
 from tests.deploy.infra.recorder import recorded
 from tests.deploy.infra.test_stack import linted
@@ -273,10 +272,7 @@ def test_roles_of_tasks_are_handed_to_ecs_only(here: Dispatcher) -> None:
 
 def test_the_boundary_of_the_account_lets_every_role_of_the_stack_do_what_it_may(here: Dispatcher) -> None:
     """`deploy/cicd/target.yml`: what it cuts off would fail in production only, as only there are roles bounded."""
-    template = read_template(Path("deploy/cicd/target.yml"))["Resources"]["Boundary"]
-    filled = {"AWS::Partition": "aws", "AWS::AccountId": "123456789012", "AppName": "sluice"}
-    filled |= {"Environment": "dev", "DeliveryBucket": "acme-mwaa"}
-    boundary = resolved(template["Properties"]["PolicyDocument"], filled)
+    bounded = boundary("acme-mwaa")
     context = {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
     cut = {
         f"{action} {resource}"
@@ -284,24 +280,11 @@ def test_the_boundary_of_the_account_lets_every_role_of_the_stack_do_what_it_may
         for statement in statements(here.account.policies(role["RoleName"]))
         for action in listed(statement["Action"])
         for resource in listed(statement["Resource"])
-        if not allowed(Call(action, resource.replace("*", "x"), context), boundary)
+        if not allowed(Call(action, resource.replace("*", "x"), context), bounded)
     }
 
     assert set() == cut
-
-
-def resolved(node: Any, names: dict[str, str]) -> Any:
-    """The functions of CloudFormation that target.yml uses, with all conditions true."""
-    match node:
-        case {"Fn::Sub": str(text)}:
-            return substituted(text, names)
-        case {"Fn::If": [_, then, _]}:
-            return resolved(then, names)
-        case dict():
-            return {key: resolved(value, names) for key, value in node.items()}
-        case list():
-            return [resolved(one, names) for one in node]
-    return node
+    assert not allowed(Call("s3:PutObject", "arn:aws:s3:::acme-mwaa/x"), boundary("another"))
 
 
 def test_rules_may_send_and_times_are_those_of_the_document(here: Dispatcher) -> None:

@@ -20,7 +20,7 @@ from shared.recurly.simulator.api import Options
 from shared.recurly.simulator.server import Simulator
 from shared.recurly.simulator.world import World
 from src.cli.app import sluice
-from tests.deploy.infra.account import Account, account
+from tests.deploy.infra.account import Account, account, boundary
 from tests.deploy.infra.policy import Call, allowed
 from tests.deploy.infra.test_stack import linted
 
@@ -130,7 +130,11 @@ def test_the_machine_has_a_role_for_what_it_does_and_nothing_else(deployed: Depl
     names = ("recurly-ingest", "load", "step", "drop")
     may = [allowed(Call("lambda:InvokeFunction", f"{LAMBDA}:sluice-dev-{name}"), *policies) for name in names]
 
+    bounded = [allowed(Call("lambda:InvokeFunction", f"{LAMBDA}:sluice-dev-step"), boundary())]
+    bounded.append(allowed(Call("states:ListExecutions", deployed.machine), boundary()))
+
     assert [True, True, True, False] == may
+    assert [True, True] == bounded
     assert allowed(Call("states:ListExecutions", deployed.machine), *policies)
     assert ["lambda:InvokeFunction", "states:ListExecutions"] == sorted(
         one["Action"] for policy in policies for one in policy["Statement"]
