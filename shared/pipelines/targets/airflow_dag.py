@@ -21,10 +21,10 @@ _PARAM = {2: "from airflow.models.param import Param", 3: "from airflow.sdk impo
 _ASSET = {2: "from airflow.datasets import Dataset", 3: "from airflow.sdk import Asset"}
 _TIMETABLES = {2: "from airflow.timetables.trigger import ", 3: "from airflow.sdk import "}
 _TIMETABLE_NAMES = ("CronTriggerTimetable", "DeltaTriggerTimetable")
-_ALWAYS = ("from typing import Any", "from datetime import datetime, timedelta, timezone")
+_ALWAYS = "from datetime import datetime, timedelta, timezone"
 
 LINES = (
-    *_ALWAYS,
+    _ALWAYS,
     *(line for lines in (_MODULES, _PARAM, _ASSET) for line in lines.values()),
     *(f"{lines}{name}" for lines in _TIMETABLES.values() for name in _TIMETABLE_NAMES),
 )
@@ -44,7 +44,7 @@ def header(plan: Plan, options: Options) -> str:
 
 def start_of_file(version: int, imports: Iterable[str], text: str) -> str:
     """The imports of the pieces and those that the text of the pipeline needs, in the order of the standard tools."""
-    lines = {_MODULES[version], *_ALWAYS, *imports}
+    lines = {_MODULES[version], _ALWAYS, *imports}
     for name, line in (("Param", _PARAM), ("Dataset" if version == 2 else "Asset", _ASSET)):
         if f"{name}(" in text and re.search(rf"\b{name}\(", text):
             lines.add(line[version])
@@ -185,4 +185,4 @@ def end_of_run(plan: Plan, writing: Writing) -> str:
     head = call("@step", [task], options, indent=4)
     body = call("report", [Raw("run"), names], indent=8)
     before = last[0] if len(last) == 1 else f"[{', '.join(last)}]"
-    return f"    {head}\n    def {variable}(run: Run) -> Any:\n        return {body}\n\n    {before} >> {variable}\n"
+    return f"    {head}\n    def {variable}(run):\n        return {body}\n\n    {before} >> {variable}\n"

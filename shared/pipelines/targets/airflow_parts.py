@@ -1,7 +1,8 @@
 """What generated files of Airflow bring along to keep decision 7: pieces of Python text, each with what it needs.
 
 A DAG folder is not the place of this product, so a file must stand alone; it gets the pieces that its steps use and no
-others. The pieces are the same for every definition: nothing of a definition ever becomes part of them.
+others. The pieces are the same for every definition: nothing of a definition ever becomes part of them. They have no
+types: Airflow compiles every file that is new or has changed, and annotations were a tenth of the time it took.
 """
 
 from __future__ import annotations
@@ -42,7 +43,6 @@ PARTS: dict[str, Part] = {
         (
             "import signal",
             "import time",
-            "from collections.abc import Iterator",
             "from contextlib import contextmanager",
             "from typing import NamedTuple",
             "from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger",

@@ -92,9 +92,7 @@ def _task(step: Step, writing: Writing, indent: int) -> str:
         options["defers"] = False  # a task that rests without a worker is none that is at work for Airflow
     head = call("@step", [writing.tasks[step.name]], {**options, **writing.limit}, indent=indent)
     body = expression(step, writing, indent + 4)
-    return (
-        f"{pad}{head}\n{pad}def {writing.variables[step.name]}(run: Run) -> Any:\n{pad}    return {body}\n\n"
-    )
+    return f"{pad}{head}\n{pad}def {writing.variables[step.name]}(run):\n{pad}    return {body}\n\n"
 
 
 def _common(step: Step, writing: Writing) -> dict[str, Any]:
@@ -219,13 +217,13 @@ def _foreach(step: Step, work: ForEach, writing: Writing, indent: int) -> Iterat
         options["defers"] = False
     head = call("@step", [items_task], options, indent=indent)
     body = call("listed", [writing.data(work.items)], indent=indent + 4)
-    yield f"{pad}{head}\n{pad}def {items}(run: Run) -> Any:\n{pad}    return {body}\n\n"
+    yield f"{pad}{head}\n{pad}def {items}(run):\n{pad}    return {body}\n\n"
     inner = Writing(
         writing.plan, writing.options, writing.tasks, writing.variables, gated(work.steps), writing.parts,
         frozenset(one.name for one in work.steps), _limit(step, work, writing),
     )  # fmt: skip
     group = call("@task_group", [], {"group_id": each_task, "prefix_group_id": False}, indent=indent)
-    yield f"{pad}{group}\n{pad}def {each}(item: Any) -> None:\n"
+    yield f"{pad}{group}\n{pad}def {each}(item):\n"
     yield from tasks(work.steps, inner, indent + 4)
     lines = [f"{pad}    {line}\n" for line in edges(work.steps, inner)]
     yield "".join(lines) + ("\n" if lines else "")
@@ -233,7 +231,7 @@ def _foreach(step: Step, work: ForEach, writing: Writing, indent: int) -> Iterat
     options = {"trigger_rule": "all_done"} | _common(step, writing)
     head = call("@step", [task], options, indent=indent)
     body = call("gather", [Raw("run"), items_task, last], indent=indent + 4)
-    yield f"{pad}{head}\n{pad}def {variable}(run: Run) -> Any:\n{pad}    return {body}\n\n"
+    yield f"{pad}{head}\n{pad}def {variable}(run):\n{pad}    return {body}\n\n"
     yield f"{pad}{items} >> {each}.expand(item={items}.output) >> {variable}\n\n"
 
 

@@ -6,7 +6,7 @@ RUN = '''
 class Run:
     """What a step knows of its run, and what the steps before it left."""
 
-    def __init__(self, context: Any, step: Any = None) -> None:
+    def __init__(self, context, step=None):
         at = context.get("logical_date") or context["dag_run"].run_after
         self.ti, self.dag_run = context["ti"], context["dag_run"]
         self.item, self.state, self.variables = getattr(step, "item", None), None, context["var"]["value"]
@@ -14,20 +14,20 @@ class Run:
         self.time = at.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
         self.date = at.astimezone(ZoneInfo(ZONE)).date().isoformat()
 
-    def output(self, task_id: str, *path: Any) -> Any:
+    def output(self, task_id, *path):
         """What a step left, or what is in it at a path; None where there is nothing."""
         return follow(self.ti.xcom_pull(task_ids=task_id, map_indexes=-1), path)
 
-    def sibling(self, task_id: str, *path: Any) -> Any:
+    def sibling(self, task_id, *path):
         """The same, of a step beside this one in a foreach."""
         return follow(self.ti.xcom_pull(task_ids=task_id, map_indexes=self.ti.map_index), path)
 
-    def param(self, name: str, *path: Any) -> Any:
+    def param(self, name, *path):
         return follow(self.params.get(name), path)
 '''
 
 LEFT = '''
-def left(run: Run, task_id: str, path: tuple[Any, ...], key: str, data: Any = None) -> Any:
+def left(run, task_id, path, key, data=None):
     """What a task of a provider left: one value under `key`, which it pushed itself, or which is always the same."""
     if states_of(run, [task_id])[task_id] != "success":
         return None
@@ -39,7 +39,7 @@ ANY = ["null", "boolean", "number", "string", "array", "object"]
 """
 
 FOLLOW = """
-def follow(data: Any, path: tuple[Any, ...]) -> Any:
+def follow(data, path):
     for key in path:
         if isinstance(data, dict) and isinstance(key, str):
             data = data.get(key)
@@ -55,7 +55,7 @@ class Again(NamedTuple):
     """A step is not over: it is asked again after some seconds, with what it knows by then."""
 
     seconds: float
-    state: Any
+    state: object
 
 
 class Step(BaseOperator):
@@ -66,27 +66,27 @@ class Step(BaseOperator):
     template_fields = ("item",)
 
     def __init__(
-        self, *, work: Any, needs: tuple[Any, ...] = (), condition: Any = None, item: Any = None, timeout: Any = None,
-        backoff: float = 1.0, max_delay: float = 0.0, defers: bool = True, **settings: Any,
-    ) -> None:
+        self, *, work, needs=(), condition=None, item=None, timeout=None, backoff=1.0, max_delay=0.0, defers=True,
+        **settings,
+    ):
         super().__init__(**settings)
         self.work, self.needs, self.condition, self.item = work, needs, condition, item
         self.timeout, self.backoff, self.max_delay, self.defers = timeout, backoff, max_delay, defers
 
-    def execute(self, context: Any) -> Any:
+    def execute(self, context):
         run = Run(context, self)
         decide(run, self.needs, self.condition)
         first, number = self.retry_delay.total_seconds(), run.ti.try_number - 2
         wait = min(first * self.backoff ** min(number, 1000), self.max_delay) - first if number > 0 else 0.0
         return self._rest(run, wait, None, None) if wait > 0 else self._work(run, time.time())
 
-    def resume(self, context: Any, event: Any = None) -> Any:
+    def resume(self, context, event=None):
         run = Run(context, self)
         kept = run.ti.xcom_pull(task_ids=self.task_id, key="kept", map_indexes=run.ti.map_index)
         run.state = kept["state"]
         return self._work(run, kept["began"] or time.time())
 
-    def _work(self, run: Run, began: float) -> Any:
+    def _work(self, run, began):
         with limited(self.timeout and began + self.timeout - time.time()):
             answer = self.work(run)
             while isinstance(answer, Again) and answer.seconds <= 0:
@@ -94,7 +94,7 @@ class Step(BaseOperator):
                 answer = self.work(run)
         return self._rest(run, answer.seconds, answer.state, began) if isinstance(answer, Again) else answer
 
-    def _rest(self, run: Run, seconds: float, state: Any, began: float | None) -> Any:
+    def _rest(self, run, seconds, state, began):
         if self.timeout and began:
             seconds = min(seconds, began + self.timeout - time.time())
         if self.defers:
@@ -105,13 +105,13 @@ class Step(BaseOperator):
         return self._work(run, began or time.time())
 
 
-def step(task_id: str, **settings: Any) -> Any:
+def step(task_id, **settings):
     """Makes a function the work of a task."""
     return lambda work: Step(task_id=task_id, work=work, **settings)
 
 
 @contextmanager
-def limited(seconds: float | None) -> Iterator[None]:
+def limited(seconds):
     """Ends what is inside when the time is over."""
     if seconds is None:
         yield
@@ -119,7 +119,7 @@ def limited(seconds: float | None) -> Iterator[None]:
     if seconds <= 0:
         raise TimeoutError("the time of this attempt is over")
 
-    def over(*_: Any) -> None:
+    def over(*_):
         raise TimeoutError("the time of this attempt is over")
 
     before = signal.signal(signal.SIGALRM, over)
@@ -132,7 +132,7 @@ def limited(seconds: float | None) -> Iterator[None]:
 '''
 
 DECIDE_NONE = '''
-def decide(run: Run, needs: tuple[Any, ...], condition: Any) -> None:
+def decide(run, needs, condition):
     """All that this file's steps wait for has succeeded when they begin: the trigger rule sees to it."""
 '''
 
@@ -146,7 +146,7 @@ class After(NamedTuple):
     tolerated: bool = False
 
 
-def decide(run: Run, needs: tuple[Any, ...], condition: Any) -> None:
+def decide(run, needs, condition):
     """Ends the step here when it is blocked, not reached, or passed over. Its task is skipped then, and says why."""
     states = states_of(run, [need.task_id for need in needs], run.ti.map_index)
     ends = [ending(run, need, states.get(need.task_id)) for need in needs]
@@ -159,7 +159,7 @@ def decide(run: Run, needs: tuple[Any, ...], condition: Any) -> None:
         end(run, "passed over")
 
 
-def ending(run: Run, need: After, state: Any) -> str:
+def ending(run, need, state):
     if state == "failed":
         return "alive" if need.tolerated else "blocked"
     if state == "skipped":
@@ -174,13 +174,13 @@ def ending(run: Run, need: After, state: Any) -> str:
     return "alive" if chosen is need.side else "unreached"
 
 
-def end(run: Run, why: str) -> None:
+def end(run, why):
     run.ti.xcom_push(key="ended", value=why)
     raise AirflowSkipException(f"this step is {why}")
 '''
 
 STATES = '''
-def states_of(run: Run, task_ids: list[str], map_index: int = -1) -> dict[str, Any]:
+def states_of(run, task_ids, map_index=-1):
     """How tasks of this run ended."""
     if not task_ids:
         return {}
@@ -190,14 +190,14 @@ def states_of(run: Run, task_ids: list[str], map_index: int = -1) -> dict[str, A
 '''
 
 STATES_2 = '''
-def states_of(run: Run, task_ids: list[str], map_index: int = -1) -> dict[str, Any]:
+def states_of(run, task_ids, map_index=-1):
     """How tasks of this run ended."""
     found = {name: run.dag_run.get_task_instance(name, map_index=map_index) for name in task_ids}
     return {name: task and task.state for name, task in found.items()}
 '''
 
 RUN_ENDED = '''
-def report(run: Run, task_ids: list[str]) -> None:
+def report(run, task_ids):
     """Fails the run when one of its steps failed, also one that others were to go on after."""
     failed = [name for name, state in states_of(run, task_ids).items() if state == "failed"]
     if failed:
@@ -205,14 +205,14 @@ def report(run: Run, task_ids: list[str]) -> None:
 '''
 
 ITEMS = '''
-def listed(items: Any) -> list[Any]:
+def listed(items):
     """The items of a foreach: a list; null is an empty one."""
     if items is not None and not isinstance(items, list):
         raise TypeError(f"the items are no list but {type(items).__name__}")
     return items or []
 
 
-def gather(run: Run, items: str, steps: list[str]) -> list[Any]:
+def gather(run, items, steps):
     """Ends a foreach: what the last of its steps left, item by item. Fails when an item has failed."""
     began = states_of(run, [items])[items]
     if began == "skipped":
@@ -229,7 +229,7 @@ def gather(run: Run, items: str, steps: list[str]) -> list[Any]:
 '''
 
 TEXT = '''
-def text(*parts: Any) -> str:
+def text(*parts):
     """Text with values in it: null is nothing, what is no text is JSON."""
     return "".join(
         part if isinstance(part, str) else "" if part is None
@@ -239,7 +239,7 @@ def text(*parts: Any) -> str:
 '''
 
 COMPARE = '''
-def compare(left: Any, operator: str, right: Any) -> bool:
+def compare(left, operator, right):
     """By type and value as in JSON; an order only between two numbers or two texts."""
     if operator in ("==", "!="):
         return same(left, right) is (operator == "==")
@@ -248,11 +248,11 @@ def compare(left: Any, operator: str, right: Any) -> bool:
     return {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}[operator]
 
 
-def is_number(value: Any) -> bool:
+def is_number(value):
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def same(left: Any, right: Any) -> bool:
+def same(left, right):
     if is_number(left) and is_number(right):
         return left == right
     if isinstance(left, list) and isinstance(right, list):
@@ -263,7 +263,7 @@ def same(left: Any, right: Any) -> bool:
 '''
 
 KEPT = '''
-def secret(run: Run, name: str) -> str:
+def secret(run, name):
     """A secret: the Variable of Airflow of that name, from whichever backend keeps those."""
     found = run.variables.get(name)
     mask_secret(found)

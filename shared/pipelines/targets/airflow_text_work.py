@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 INVOKE = '''
-def invoke(function: str, payload: Any) -> Any:
+def invoke(function, payload):
     """Invokes a Lambda function once and waits for its answer."""
     from airflow.providers.amazon.aws.hooks.lambda_function import LambdaHook
     from botocore.config import Config
@@ -18,7 +18,7 @@ def invoke(function: str, payload: Any) -> Any:
 '''
 
 INGEST = '''
-def ingest(run: Run, app: str, order: dict[str, Any], *, load: bool) -> Any:
+def ingest(run, app, order, *, load):
     """Lands what is new, call by call until it is done: the answer of one is the event of the next; then loads it."""
     known = run.state or {"event": order}
     if "answer" in known:
@@ -31,7 +31,7 @@ def ingest(run: Run, app: str, order: dict[str, Any], *, load: bool) -> Any:
 '''
 
 LOAD = '''
-def load_landed(run: Run, app: str, source: str, streams: list[str]) -> Any:
+def load_landed(run, app, source, streams):
     """Loads what has landed, call by call until it is done."""
     known = run.state or {}
     loads, left = known.get("loads", {}), known.get("left", streams or [None])
@@ -49,7 +49,7 @@ def load_landed(run: Run, app: str, source: str, streams: list[str]) -> Any:
 '''
 
 DOCUMENT = '''
-def document(run: Run, step: dict[str, Any], params: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
+def document(run, step, params, outputs):
     """A step with all that it refers to, for the product to do: `sluice pipeline step` says what is in it."""
     facts = {"id": run.id, "date": run.date, "time": run.time}
     found = {"step": step, "pipeline": run.pipeline, "run": facts, "params": params, "outputs": outputs}
@@ -57,13 +57,13 @@ def document(run: Run, step: dict[str, Any], params: dict[str, Any], outputs: di
 '''
 
 DEFINED = '''
-def do(run: Run, app: str, step: dict[str, Any], params: dict[str, Any], outputs: dict[str, Any]) -> Any:
+def do(run, app, step, params, outputs):
     """Does a step by the product's own function."""
     return invoke(f"{app}-step", document(run, step, params, outputs))
 '''
 
 DEFINED_HERE = '''
-def do_here(run: Run, step: dict[str, Any], params: dict[str, Any], outputs: dict[str, Any]) -> Any:
+def do_here(run, step, params, outputs):
     """Does a step by the command line on this worker: SLUICE_COMMAND (`sluice`) in the folder SLUICE_HOME."""
     command = [*shlex.split(os.environ.get("SLUICE_COMMAND", "sluice")), "pipeline", "step", "-"]
     given = json.dumps(document(run, step, params, outputs))
@@ -76,9 +76,7 @@ def do_here(run: Run, step: dict[str, Any], params: dict[str, Any], outputs: dic
 '''
 
 CALL = '''
-def call(
-    method: str, url: Any, headers: dict[str, Any], query: dict[str, Any], body: Any, expect: list[int], seconds: float
-) -> Any:
+def call(method, url, headers, query, body, expect, seconds):
     """One HTTP request. Redirects are not followed: they would carry credentials elsewhere."""
     import requests
 
@@ -103,7 +101,7 @@ SUCCEEDED = {"DONE", "SUCCESS", "SUCCEEDED", "JOB_STATE_DONE", "success"}
 RUNNING = {"PENDING", "RUNNING", "QUEUED", "JOB_STATE_QUEUED", "JOB_STATE_RUNNING", "JOB_STATE_PENDING", "running"}
 
 
-def polled(run: Run, start: Any, state_of: Any, every: float, longest: float) -> Any:
+def polled(run, start, state_of, every, longest):
     """Starts a job and asks for its state until it ends. A state that is not known is a failure, and so is the time
     being over.
     """
@@ -122,7 +120,7 @@ def polled(run: Run, start: Any, state_of: Any, every: float, longest: float) ->
 '''
 
 FUNCTION = '''
-def ask(run: Run, call_type: str, function: str, job: dict[str, Any], job_id: Any = None) -> Any:
+def ask(run, call_type, function, job, job_id=None):
     """Calls an executor function, by way of the platform's own where there is one."""
     import requests
 
@@ -147,7 +145,7 @@ def ask(run: Run, call_type: str, function: str, job: dict[str, Any], job_id: An
     return answer.json() if "json" in answer.headers.get("Content-Type", "") else answer.text
 
 
-def signed(url: str) -> dict[str, str]:
+def signed(url):
     """Who calls, for functions of Google; nothing for others."""
     if not url.partition("/")[2].partition("/")[2].partition("/")[0].endswith((".cloudfunctions.net", ".run.app")):
         return {}
@@ -157,7 +155,7 @@ def signed(url: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {fetch_id_token(Request(), url)}"}
 
 
-def field(answer: Any, *names: str) -> str:
+def field(answer, *names):
     """An id or a state: the answer itself, or a field of it."""
     if isinstance(answer, dict):
         answer = next((answer[name] for name in names if answer.get(name) is not None), None)
@@ -166,7 +164,7 @@ def field(answer: Any, *names: str) -> str:
     return str(answer).strip().strip('"')
 
 
-def function_job(run: Run, start: str, status: str, every: float, longest: float, job: dict[str, Any]) -> Any:
+def function_job(run, start, status, every, longest, job):
     """A job that an executor function starts and tells the state of."""
     return polled(
         run,
@@ -178,7 +176,7 @@ def function_job(run: Run, start: str, status: str, every: float, longest: float
 '''
 
 GLUE = '''
-def glue_job(run: Run, name: str, arguments: dict[str, Any], every: float, longest: float) -> Any:
+def glue_job(run, name, arguments, every, longest):
     """A job of AWS Glue."""
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
@@ -186,7 +184,7 @@ def glue_job(run: Run, name: str, arguments: dict[str, Any], every: float, longe
     given = {name: text(value) for name, value in arguments.items()}
     states = {"STARTING": "RUNNING", "STOPPING": "RUNNING", "WAITING": "PENDING"}
 
-    def state_of(job: str) -> str:
+    def state_of(job):
         state = glue.get_job_run(JobName=name, RunId=job)["JobRun"]["JobRunState"]
         return states.get(state, state)
 
@@ -194,14 +192,14 @@ def glue_job(run: Run, name: str, arguments: dict[str, Any], every: float, longe
 '''
 
 ECS = '''
-def small(data: Any) -> Any:
+def small(data):
     """Names as boto3 has them: with a small letter first."""
     if isinstance(data, dict):
         return {f"{name[:1].lower()}{name[1:]}": small(value) for name, value in data.items()}
     return [small(item) for item in data] if isinstance(data, list) else data
 
 
-def ecs_job(run: Run, definition: str, settings: dict[str, Any], every: float, longest: float) -> Any:
+def ecs_job(run, definition, settings, every, longest):
     """A task of ECS; it has failed when one of its containers has."""
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
@@ -209,13 +207,13 @@ def ecs_job(run: Run, definition: str, settings: dict[str, Any], every: float, l
     given = small(settings)
     cluster = given["cluster"]
 
-    def start() -> str:
+    def start():
         answer = ecs.run_task(taskDefinition=definition, **given)
         if not answer["tasks"]:
             raise RuntimeError(f"the task was not started: {answer['failures']}")
         return answer["tasks"][0]["taskArn"]
 
-    def state_of(job: str) -> str:
+    def state_of(job):
         task = ecs.describe_tasks(cluster=cluster, tasks=[job])["tasks"][0]
         if task["lastStatus"] != "STOPPED":
             return "RUNNING"
@@ -226,7 +224,7 @@ def ecs_job(run: Run, definition: str, settings: dict[str, Any], every: float, l
 '''
 
 CONTAINER = '''
-def container(image: str, command: list[Any], environment: dict[str, Any], options: list[str]) -> Any:
+def container(image, command, environment, options):
     """Runs a container to its end with podman or docker, where this worker is."""
     engine = shutil.which("podman") or shutil.which("docker")
     if engine is None:
@@ -239,12 +237,12 @@ def container(image: str, command: list[Any], environment: dict[str, Any], optio
 '''
 
 WAIT = '''
-def wait(run: Run, seconds: float) -> Any:
+def wait(run, seconds):
     """Lets time pass."""
     return None if run.state else Again(seconds, {"waited": seconds})
 
 
-def wait_until(run: Run, instant: Any) -> Any:
+def wait_until(run, instant):
     """Waits for an instant; one that is over does not wait."""
     at = datetime.fromisoformat(text(instant).replace("Z", "+00:00").replace("z", "+00:00"))
     at = at if at.tzinfo else at.replace(tzinfo=timezone.utc)
@@ -253,10 +251,10 @@ def wait_until(run: Run, instant: Any) -> Any:
 '''
 
 BEFORE = '''
-def before(needs: tuple[Any, ...], condition: Any, values: Any) -> Any:
+def before(needs, condition, values):
     """What a task of a provider does before it begins: decides whether it runs, and finds its values."""
 
-    def prepare(context: Any) -> None:
+    def prepare(context):
         run = Run(context, context["task"])
         decide(run, needs, condition)
         for name, value in values(run).items():
@@ -266,15 +264,15 @@ def before(needs: tuple[Any, ...], condition: Any, values: Any) -> Any:
 '''
 
 POD = """
-def environment(values: dict[str, Any]) -> list[Any]:
+def environment(values):
     return [k8s.V1EnvVar(name=name, value=text(value)) for name, value in values.items()]
 """
 
 TELL = '''
-def tell(method: str, recipients: list[str], channel: str, message: str) -> Any:
+def tell(method, recipients, channel, message):
     """Tells people. That never fails anything: what cannot be delivered is in the log."""
 
-    def send(context: Any) -> None:
+    def send(context):
         if "reason" not in context and context["ti"].state == "skipped":  # a run has a reason, a step has none
             return
         try:
@@ -285,7 +283,7 @@ def tell(method: str, recipients: list[str], channel: str, message: str) -> Any:
     return send
 
 
-def deliver(method: str, recipients: list[str], channel: str, message: str) -> None:
+def deliver(method, recipients, channel, message):
     """Slack and mail by the connections slack_api_default and smtp_default."""
     if method == "webhook":
         import requests

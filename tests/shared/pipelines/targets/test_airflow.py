@@ -127,11 +127,11 @@ def test_a_plain_pipeline_reads_as_a_person_would_write_it() -> None:
         pipeline[pipeline.index("    @step") :]
         == """\
     @step("extract", retries=2, retry_delay=timedelta(seconds=10))
-    def extract(run: Run) -> Any:
+    def extract(run):
         return invoke("f", {"day": run.date})
 
     @step("load_it", outlets=[Asset("sluice://pipelines/orders")])
-    def load_it(run: Run) -> Any:
+    def load_it(run):
         return invoke("f", {"rows": run.output("extract", "rows")})
 
     extract >> load_it
