@@ -143,11 +143,20 @@ class Dispatcher:
             return False
         if current.number == 0 or current.note == FROM_FILE or replace:
             return True
-        files = [one for one in self.journal.versions(limit=1000) if one.note == FROM_FILE]
-        if files and files[0].document == document.data:
+        if self._last_file() == document.data:
             LOG.info("the document was changed at run time (version %d) and goes on so", current.number)
             return False
         raise Misconfigured(
             f"{document.file} has changed, and so has the document at run time (version {current.number})",
             hint="start with --replace to let the file hold, or write the changes into the file",
         )
+
+    def _last_file(self) -> Mapping[str, Any] | None:
+        """What the file held when it was read last."""
+        before = 0
+        while page := self.journal.versions(limit=100, before=before):
+            for one in page:
+                if one.note == FROM_FILE:
+                    return one.document
+            before = page[-1].number
+        return None

@@ -206,11 +206,11 @@ class Archive(Protocol):
 
     def event(self, number: int) -> Kept | None: ...
 
-    def runs(self, process: str, *, limit: int = 20) -> list[Outcome]:
-        """What came last of a process, the newest event first."""
+    def runs(self, process: str, *, limit: int = 20, before: int = 0) -> list[Outcome]:
+        """What came last of a process, the newest event first; `before` as with `events`."""
 
-    def dead(self, *, limit: int = 50, process: str = "") -> list[Kept]:
-        """Events with a dead letter, the newest first."""
+    def dead(self, *, limit: int = 50, process: str = "", before: int = 0) -> list[Kept]:
+        """Events with a dead letter, the newest first; `before` as with `events`."""
 
     def retry(self, number: int, *, process: str = "") -> list[str]:
         """Let the dead letters of an event be tried again from attempt 1; the processes that this is about.
@@ -224,8 +224,8 @@ class Archive(Protocol):
     def document(self, number: int = 0) -> Versioned:
         """That version of the document; the current one for 0. Raises `KeyError` for one that there is not."""
 
-    def versions(self, *, limit: int = 50) -> list[Versioned]:
-        """The newest first."""
+    def versions(self, *, limit: int = 50, before: int = 0) -> list[Versioned]:
+        """The newest first; `before` is the number of a version, for the next page."""
 
     def put_document(self, document: Mapping[str, Any], *, after: int, at: float, note: str = "") -> int:
         """The number of the new version. Raises `Superseded` when `after` is not the current one."""

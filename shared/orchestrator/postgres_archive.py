@@ -50,17 +50,18 @@ class PostgresArchive:
     def event(self, number: int) -> Kept | None:
         return next(iter(self._kept("WHERE e.id = %(id)s", {"id": number})), None)
 
-    def dead(self, *, limit: int = 50, process: str = "") -> list[Kept]:
+    def dead(self, *, limit: int = 50, process: str = "", before: int = 0) -> list[Kept]:
         return self._kept(
             "WHERE e.standing IN (0, 2) AND EXISTS (SELECT 1 FROM sluice_journal.pair p WHERE p.event = e.id "
             "AND p.phase = 3 AND (%(process)s::text = '' OR p.process = %(process)s)) "
-            "ORDER BY e.id DESC LIMIT %(limit)s",
-            {"process": process, "limit": limit},
+            "AND (%(before)s = 0 OR e.id < %(before)s) ORDER BY e.id DESC LIMIT %(limit)s",
+            {"process": process, "before": before, "limit": limit},
         )
 
-    def runs(self, process: str, *, limit: int = 20) -> list[Outcome]:
+    def runs(self, process: str, *, limit: int = 20, before: int = 0) -> list[Outcome]:
+        wanted = {"process": process, "before": before, "limit": limit}
         with self._reading() as connection:
-            return [outcome_of(row) for row in connection.execute(sql.RUNS, (process, limit))]
+            return [outcome_of(row) for row in connection.execute(sql.RUNS, wanted)]
 
     def retry(self, number: int, *, process: str = "") -> list[str]:
         return self._decide(
@@ -93,15 +94,13 @@ class PostgresArchive:
             return Versioned()
         return versioned(row)
 
-    def versions(self, *, limit: int = 50) -> list[Versioned]:
+    def versions(self, *, limit: int = 50, before: int = 0) -> list[Versioned]:
+        query = (
+            "SELECT id, body, at, note FROM sluice_journal.document WHERE %(before)s = 0 OR id < %(before)s "
+            "ORDER BY id DESC LIMIT %(limit)s"
+        )
         with self._reading() as connection:
-            return [
-                versioned(row)
-                for row in connection.execute(
-                    "SELECT id, body, at, note FROM sluice_journal.document ORDER BY id DESC LIMIT %s",
-                    (limit,),
-                )
-            ]
+            return [versioned(row) for row in connection.execute(query, {"before": before, "limit": limit})]
 
     def put_document(self, document: Mapping[str, Any], *, after: int, at: float, note: str = "") -> int:
         body = json.dumps(document)

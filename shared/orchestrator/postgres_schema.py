@@ -126,7 +126,7 @@ SELECT event, process, phase, attempt, at, seconds, due, error, logs FROM sluice
 """
 RUNS = """
 SELECT event, process, phase, attempt, at, seconds, due, error, logs FROM sluice_journal.pair
-WHERE process = %s ORDER BY event DESC LIMIT %s
+WHERE process = %(process)s AND (%(before)s = 0 OR event < %(before)s) ORDER BY event DESC LIMIT %(limit)s
 """
 TRIM = """
 WITH old AS (

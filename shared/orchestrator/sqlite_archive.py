@@ -48,16 +48,16 @@ class SqliteArchive:
     def event(self, number: int) -> Kept | None:
         return next(iter(self._kept("WHERE e.id = ?", (number,))), None)
 
-    def dead(self, *, limit: int = 50, process: str = "") -> list[Kept]:
+    def dead(self, *, limit: int = 50, process: str = "", before: int = 0) -> list[Kept]:
         return self._kept(
             "WHERE e.standing IN (0, 2) AND EXISTS (SELECT 1 FROM pair p WHERE p.event = e.id AND p.phase = 3 "
-            "AND (?1 = '' OR p.process = ?1)) ORDER BY e.id DESC LIMIT ?2",
-            (process, limit),
+            "AND (?1 = '' OR p.process = ?1)) AND (?2 = 0 OR e.id < ?2) ORDER BY e.id DESC LIMIT ?3",
+            (process, before, limit),
         )
 
-    def runs(self, process: str, *, limit: int = 20) -> list[Outcome]:
+    def runs(self, process: str, *, limit: int = 20, before: int = 0) -> list[Outcome]:
         with self._read() as connection:
-            return [outcome_of(row) for row in connection.execute(sql.RUNS, (process, limit))]
+            return [outcome_of(row) for row in connection.execute(sql.RUNS, (process, before, limit))]
 
     def retry(self, number: int, *, process: str = "") -> list[str]:
         with self._writing() as connection:
@@ -90,10 +90,10 @@ class SqliteArchive:
             return Versioned()
         return versioned(row)
 
-    def versions(self, *, limit: int = 50) -> list[Versioned]:
-        query = "SELECT id, body, at, note FROM document ORDER BY id DESC LIMIT ?"
+    def versions(self, *, limit: int = 50, before: int = 0) -> list[Versioned]:
+        query = "SELECT id, body, at, note FROM document WHERE ?1 = 0 OR id < ?1 ORDER BY id DESC LIMIT ?2"
         with self._read() as connection:
-            return [versioned(row) for row in connection.execute(query, (limit,))]
+            return [versioned(row) for row in connection.execute(query, (before, limit))]
 
     def put_document(self, document: Mapping[str, Any], *, after: int, at: float, note: str = "") -> int:
         with self._writing() as connection:

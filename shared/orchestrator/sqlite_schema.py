@@ -70,5 +70,5 @@ FORGET_PAIRS = "DELETE FROM pair WHERE event IN (SELECT value FROM json_each(?))
 FORGET = "DELETE FROM event WHERE id IN (SELECT value FROM json_each(?))"
 RUNS = """
 SELECT event, process, phase, attempt, at, seconds, due, error, logs FROM pair
-WHERE process = ? ORDER BY event DESC LIMIT ?
+WHERE process = ?1 AND (?2 = 0 OR event < ?2) ORDER BY event DESC LIMIT ?3
 """

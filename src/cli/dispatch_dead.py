@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from src.cli.app import DEBUG, examples, json_option, verb
-from src.cli.dispatch_parts import JOURNAL, journey, kept, listed
+from src.cli.dispatch_parts import BEFORE, JOURNAL, further, journey, kept, listed
 from src.cli.screen import Screen
 
+PAGE = 500
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from shared.orchestrator.journal import Store
 
 
@@ -29,14 +33,16 @@ def dead() -> None:
 @JOURNAL
 @click.option("--process", default="", help="Only those of this process.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@BEFORE
 @json_option
 @click.pass_obj
-def dead_list(screen: Screen, journal: str, process: str, limit: int) -> None:
+def dead_list(screen: Screen, journal: str, process: str, limit: int, before: int) -> None:
     """List the events with a dead letter, the newest first."""
     from src.dispatching import open_journal
 
-    found = open_journal(journal).dead(limit=limit, process=process)
+    found = open_journal(journal).dead(limit=limit, process=process, before=before)
     listed(screen, found)
+    further(screen, [one.id for one in found], limit)
     screen.answer({"events": [one.to_plain() for one in found]})
 
 
@@ -54,35 +60,53 @@ def dead_show(screen: Screen, number: int, journal: str) -> None:
     screen.answer(one.to_plain())
 
 
-@verb("retry", "sluice dispatch dead retry 17", "sluice dispatch dead retry 17 18 --process raw_to_cleansed")
-@click.argument("numbers", type=int, nargs=-1, required=True)
+@verb(
+    "retry",
+    "sluice dispatch dead retry 17",
+    "sluice dispatch dead retry 17 18 --process raw_to_cleansed",
+    "sluice dispatch dead retry --all --process raw_to_cleansed",
+)
+@click.argument("numbers", type=int, nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All that there are, instead of numbers.")
 @JOURNAL
 @click.option("--process", default="", help="Only the dead letter of this process.")
 @json_option
 @click.pass_obj
-def dead_retry(screen: Screen, numbers: tuple[int, ...], journal: str, process: str) -> None:
+def dead_retry(screen: Screen, numbers: tuple[int, ...], every: bool, journal: str, process: str) -> None:
     """Let events be tried again; a running dispatcher begins within a second, else the next one does."""
     from src.dispatching import open_journal
 
-    _decide(screen, open_journal(journal), numbers, process, "retry", "is tried again by")
+    store = open_journal(journal)
+    _decide(screen, store, _meant(store, numbers, every, process), process, "retry", "is tried again by")
 
 
-@verb("drop", "sluice dispatch dead drop 17")
-@click.argument("numbers", type=int, nargs=-1, required=True)
+@verb("drop", "sluice dispatch dead drop 17", "sluice dispatch dead drop --all --process tell")
+@click.argument("numbers", type=int, nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All that there are, instead of numbers.")
 @JOURNAL
 @click.option("--process", default="", help="Only the dead letter of this process.")
 @json_option
 @click.pass_obj
-def dead_drop(screen: Screen, numbers: tuple[int, ...], journal: str, process: str) -> None:
+def dead_drop(screen: Screen, numbers: tuple[int, ...], every: bool, journal: str, process: str) -> None:
     """Decide that dead letters, and what waits behind them, need not be done."""
     from src.dispatching import open_journal
 
-    _decide(screen, open_journal(journal), numbers, process, "drop", "need not be done by")
+    store = open_journal(journal)
+    _decide(screen, store, _meant(store, numbers, every, process), process, "drop", "need not be done by")
 
 
-def _decide(
-    screen: Screen, store: Store, numbers: tuple[int, ...], process: str, how: str, what: str
-) -> None:
+def _meant(store: Store, numbers: Sequence[int], every: bool, process: str) -> Iterator[int]:
+    """The events to decide about; with `every` backwards, so that what fails again meanwhile does not come again."""
+    if bool(numbers) == every:
+        raise click.UsageError("say which events: their numbers, or --all")
+    yield from numbers
+    before = 0
+    while every and (page := store.dead(limit=PAGE, process=process, before=before)):
+        before = page[-1].id
+        yield from (one.id for one in page)
+
+
+def _decide(screen: Screen, store: Store, numbers: Iterable[int], process: str, how: str, what: str) -> None:
     answer: dict[str, list[str]] = {}
     for number in numbers:
         kept(store, number)

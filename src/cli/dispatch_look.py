@@ -8,7 +8,17 @@ from typing import Any
 import click
 
 from src.cli.app import json_option, verb
-from src.cli.dispatch_parts import JOURNAL, clock_time, current, journey, kept, listed, parsed
+from src.cli.dispatch_parts import (
+    BEFORE,
+    JOURNAL,
+    clock_time,
+    current,
+    further,
+    journey,
+    kept,
+    listed,
+    parsed,
+)
 from src.cli.screen import Screen, spoken, table
 
 
@@ -80,9 +90,12 @@ def status(screen: Screen, journal: str) -> None:
 @click.option("--standing", type=click.Choice(["open", "done", "dead"]), help="Only these.")
 @click.option("--number", type=int, help="One event with its journey.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@BEFORE
 @json_option
 @click.pass_obj
-def events(screen: Screen, journal: str, standing: str | None, number: int | None, limit: int) -> None:
+def events(
+    screen: Screen, journal: str, standing: str | None, number: int | None, limit: int, before: int
+) -> None:
     """List events, the newest first, or show the journey of one."""
     from shared.orchestrator.journal import Standing
     from src.dispatching import open_journal
@@ -92,8 +105,10 @@ def events(screen: Screen, journal: str, standing: str | None, number: int | Non
         found = [kept(store, number)]
         journey(screen, found[0])
     else:
-        found = store.events(limit=limit, standing=Standing[standing.upper()] if standing else None)
+        wanted = Standing[standing.upper()] if standing else None
+        found = store.events(limit=limit, standing=wanted, before=before)
         listed(screen, found)
+        further(screen, [one.id for one in found], limit)
     screen.answer({"events": [one.to_plain() for one in found]})
 
 
@@ -101,13 +116,14 @@ def events(screen: Screen, journal: str, standing: str | None, number: int | Non
 @click.argument("process")
 @JOURNAL
 @click.option("--limit", type=click.IntRange(1, 1000), default=5, show_default=True)
+@BEFORE
 @json_option
 @click.pass_obj
-def logs(screen: Screen, process: str, journal: str, limit: int) -> None:
+def logs(screen: Screen, process: str, journal: str, limit: int, before: int) -> None:
     """Show what the last attempts of PROCESS wrote, the newest event first."""
     from src.dispatching import open_journal
 
-    found = open_journal(journal).runs(process, limit=limit)
+    found = open_journal(journal).runs(process, limit=limit, before=before)
     for one in found:
         screen.say(
             f"event {one.event}, attempt {one.attempt}, {clock_time(one.at)}, {spoken(one.seconds)}: {one.phase.text}"
@@ -117,6 +133,7 @@ def logs(screen: Screen, process: str, journal: str, limit: int) -> None:
                 screen.say("\n".join(f"  {line}" for line in text.splitlines()))
     if not found:
         screen.say(f"{process} has not run")
+    further(screen, [one.event for one in found], limit)
     screen.answer({"runs": [_outcome(one) for one in found]})
 
 

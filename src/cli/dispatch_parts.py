@@ -30,6 +30,11 @@ JOURNAL = click.option(
 )
 
 
+BEFORE = click.option(
+    "--before", type=click.IntRange(0), default=0, metavar="NUMBER", help="Only events older than this one."
+)
+
+
 def read(config: Path) -> Document:
     from shared.orchestrator.configuration import read_configuration
 
@@ -87,6 +92,12 @@ def listed(screen: Screen, found: list[Kept]) -> None:
     ]  # fmt: skip
     head = ("number", "at", "", "trigger", "operation", "location", "id", "")
     screen.say(table(rows, head=head, right=[0]) if rows else "none")
+
+
+def further(screen: Screen, numbers: list[int], limit: int) -> None:
+    """Say how to go on behind a full page."""
+    if len(numbers) == limit:
+        screen.say(f"older ones: --before {numbers[-1]}")
 
 
 def _why(one: Kept) -> str:

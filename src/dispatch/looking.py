@@ -61,13 +61,14 @@ def node(house: House, call: Call) -> Response:
 
 
 def runs(house: House, call: Call) -> Response:
-    return answered({"runs": _runs(house, call)})
+    found, following = _runs(house, call)
+    return answered({"runs": found, "next": following})
 
 
 def logs(house: House, call: Call) -> Response:
     """The oldest first, as a file would have them."""
     lines = []
-    for run in reversed(_runs(house, call)):
+    for run in reversed(_runs(house, call)[0]):
         at = datetime.fromtimestamp(run["at"], UTC).strftime("%Y-%m-%d %H:%M:%S")
         lines.append(
             f"--- event {run['event']}, attempt {run['attempt']}, {at}Z, {run['seconds']:.3f} s: {run['phase']}"
@@ -76,19 +77,27 @@ def logs(house: House, call: Call) -> Response:
     return told("".join(f"{line}\n" for line in lines))
 
 
-def _runs(house: House, call: Call) -> list[dict[str, Any]]:
-    """The last attempts since the start, then what the journal knows from before."""
-    name, limit = call.path["name"], call.number("limit")
+def _runs(house: House, call: Call) -> tuple[list[dict[str, Any]], int | None]:
+    """The last attempts since the start and what the journal knows from before; and the `before` of what follows.
+
+    The first page is in the order of time, those behind it in that of events: what was left out of the first one comes
+    again, so that a reader who goes on misses nothing.
+    """
+    name, limit, before = call.path["name"], call.number("limit"), call.number("before")
     if house.section(name) == "input":
         raise Problem(
             404, f"{name} is an input: it has no runs", hint="its events are at /api/events?trigger="
         )
-    found = house.masked(recent_runs(house.dispatcher.supervisor, name))[:limit]
-    if len(found) < limit:
-        seen = {(one["event"], one["attempt"]) for one in found}
-        before = [house.outcome(one) for one in house.journal.runs(name, limit=limit)]
-        found += [one for one in before if (one["event"], one["attempt"]) not in seen]
-    return sorted(found, key=lambda one: -one["at"])[:limit]
+    kept = [house.outcome(one) for one in house.journal.runs(name, limit=limit, before=before)]
+    older = kept[-1]["event"] if len(kept) == limit else None
+    if before:
+        return kept, older
+    found: list[dict[str, Any]] = house.masked(recent_runs(house.dispatcher.supervisor, name))
+    seen = {(one["event"], one["attempt"]) for one in found}
+    found += [one for one in kept if (one["event"], one["attempt"]) not in seen]
+    found.sort(key=lambda one: -one["at"])
+    left = [one["event"] + 1 for one in found[limit:]]
+    return found[:limit], max([*left, *([older] if older else [])], default=None)
 
 
 def events(house: House, call: Call) -> Response:
@@ -136,13 +145,17 @@ def kept_event(house: House, call: Call) -> Kept:
 
 
 def dead(house: House, call: Call) -> Response:
-    found = house.journal.dead(limit=call.number("limit"), process=call.query["process"])
-    return answered({"events": [house.kept(one, logs=False) for one in found]})
+    limit = call.number("limit")
+    found = house.journal.dead(limit=limit, process=call.query["process"], before=call.number("before"))
+    following = found[-1].id if len(found) == limit else None
+    return answered({"events": [house.kept(one, logs=False) for one in found], "next": following})
 
 
 def versions(house: House, call: Call) -> Response:
-    found = house.journal.versions(limit=call.number("limit"))
-    return answered({"versions": [{"number": one.number, "at": one.at, "note": one.note} for one in found]})
+    limit = call.number("limit")
+    found = house.journal.versions(limit=limit, before=call.number("before"))
+    told = [{"number": one.number, "at": one.at, "note": one.note} for one in found]
+    return answered({"versions": told, "next": found[-1].number if len(found) == limit else None})
 
 
 def version(house: House, call: Call) -> Response:
@@ -169,6 +182,9 @@ def schema(house: House, call: Call) -> Response:
 BEFORE = Parameter(
     "before", "The number of an event: only older ones.", most=10**17 - 1, least=0, default="0"
 )
+OLDER = Parameter(
+    "before", "The number of a version: only older ones.", most=10**17 - 1, least=0, default="0"
+)
 STANDING = Parameter("standing", "Where the events stand.", choices=("open", "done", "dead"))
 FILTERS = (
     Parameter("trigger", "Only those of this input."),
@@ -181,20 +197,23 @@ LOOKS = (
     Operation("GET", "/graph", graph, "The live graph: counts since the start, rates per second, states, last runs.",
               "graph"),
     Operation("GET", "/nodes/{name}", node, "A node: its settings, its state, its links.", "node", problems=(404,)),
-    Operation("GET", "/nodes/{name}/runs", runs, "The last attempts of a process with their logs, the newest first.",
-              "runs", (LIMIT,), problems=(404,)),
-    Operation("GET", "/nodes/{name}/logs", logs, "What the last attempts wrote, the oldest first.", "text", (LIMIT,),
-              problems=(404,)),
+    Operation("GET", "/nodes/{name}/runs", runs,
+              "The last attempts of a process with their logs, the newest first; `next` as with events.", "runs",
+              (LIMIT, BEFORE), problems=(404,)),
+    Operation("GET", "/nodes/{name}/logs", logs, "What the last attempts wrote, the oldest first.", "text",
+              (LIMIT, BEFORE), problems=(404,)),
     Operation("GET", "/events", events,
               "Events, the newest first; `next` is the `before` of the following page, null at the end.", "events",
               (LIMIT, BEFORE, STANDING, *FILTERS)),
     Operation("GET", "/events/{number}", event, "An event and its journey.", "event", problems=(404,)),
-    Operation("GET", "/dead", dead, "Events that some process gave up, the newest first.", "dead", (LIMIT, PROCESS)),
+    Operation("GET", "/dead", dead, "Events that some process gave up, the newest first.", "dead",
+              (LIMIT, BEFORE, PROCESS)),
     Operation("GET", "/document", document, "The document that runs, as it was given; the ETag is its version.",
               "document"),
     Operation("GET", "/document/schema", schema, "JSON Schema of documents, with all kinds of inputs and processes.",
               "schema"),
-    Operation("GET", "/versions", versions, "The versions of the document, the newest first.", "versions", (LIMIT,)),
+    Operation("GET", "/versions", versions, "The versions of the document, the newest first.", "versions",
+              (LIMIT, OLDER)),
     Operation("GET", "/versions/{number}", version, "The document as it was in a version.", "document",
               problems=(404,)),
 )  # fmt: skip

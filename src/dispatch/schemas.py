@@ -10,6 +10,10 @@ NUMBER: dict[str, Any] = {"type": "number"}
 FLAG: dict[str, Any] = {"type": "boolean"}
 TIME: dict[str, Any] = {"type": "number", "description": "Seconds since 1970; 0 is never."}
 RATE: dict[str, Any] = {"type": "number", "description": "Per second, over the last 15 seconds."}
+NEXT: dict[str, Any] = {
+    "type": ["integer", "null"],
+    "description": "The `before` of the next page; null at the end.",
+}
 PHASE: dict[str, Any] = {"enum": ["started", "retry", "done", "dead", "dropped"]}
 NAMES: dict[str, Any] = {"oneOf": [TEXT, {"type": "array", "items": TEXT}]}
 
@@ -58,7 +62,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         state={"oneOf": [_ref("input"), _ref("process"), {"type": "null"}]}, links=_list(_ref("live_link")),
     ),
     "run": _object(**RUN, process=TEXT, error=TEXT, logs=TEXT),
-    "runs": _object(runs=_list(_ref("run"))),
+    "runs": _object(runs=_list(_ref("run")), next=NEXT),
     "stop": _object(
         ("attempt", "at", "seconds", "due", "error", "logs"), process=TEXT,
         phase={"enum": ["waiting", *PHASE["enum"]]}, after=_list(TEXT), attempt=WHOLE, at=TIME,
@@ -71,9 +75,9 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             id=TEXT, trigger=TEXT, payload={"type": "object"},
         ),
     ),
-    "events": _object(events=_list(_ref("event")), next={"type": ["integer", "null"]}),
-    "dead": _object(events=_list(_ref("event"))),
-    "versions": _object(versions=_list(_object(number=WHOLE, at=TIME, note=TEXT))),
+    "events": _object(events=_list(_ref("event")), next=NEXT),
+    "dead": _object(events=_list(_ref("event")), next=NEXT),
+    "versions": _object(versions=_list(_object(number=WHOLE, at=TIME, note=TEXT)), next=NEXT),
     "changed": _object(version=WHOLE, note=TEXT),
     "checked": _object(faults=WHOLE),
     "decided": _object(

@@ -8,6 +8,7 @@ export class Editor {
     this.etag = "";
     this.saved = "";
     this.timer = 0;
+    this.pages = 1; // of the list of versions
     this.label = h("span", { class: "soft" });
     this.note = h("input", { placeholder: "why (for the list of versions)", "aria-label": "Note", size: 28 });
     this.undo = h("button", { class: "quiet", onclick: () => this.load(true) }, "Discard changes");
@@ -38,10 +39,17 @@ export class Editor {
   }
 
   async list() {
-    const { plain } = await api("GET", "/versions?limit=30");
-    fill(this.versions, [h("h3", {}, "Versions"), h("ul", { class: "plain" }, plain.versions.map((one) => h("li", {},
+    const found = [];
+    let next = 0;
+    for (let page = 0; page < this.pages && next !== null; page++) {
+      const { plain } = await api("GET", `/versions?limit=30&before=${next}`);
+      found.push(...plain.versions);
+      next = plain.next;
+    }
+    fill(this.versions, [h("h3", {}, "Versions"), h("ul", { class: "plain" }, found.map((one) => h("li", {},
       h("button", { class: "text", onclick: () => this.look(one.number) }, `Version ${one.number}`), h("span", { class: "soft" }, " ", time(one.at)),
-      one.note && h("div", { class: "soft" }, one.note))))]);
+      one.note && h("div", { class: "soft" }, one.note)))),
+    next !== null && h("button", { class: "more", "data-key": "older", onclick: () => { this.pages += 1; this.list(); } }, "Older versions")]);
   }
 
   async look(number) {

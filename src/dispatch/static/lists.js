@@ -88,7 +88,8 @@ function row(one) {
 export class Dead {
   constructor(section, changed) {
     this.told = "";
-    this.process = h("select", { onchange: () => this.refresh() }, h("option", { value: "" }, "all"));
+    this.open = 1; // pages
+    this.process = h("select", { onchange: () => { this.open = 1; this.refresh(); } }, h("option", { value: "" }, "all"));
     this.all = h("button", { class: "end", onclick: async () => {
       const process = this.process.value;
       const events = this.events.map((one) => one.number);
@@ -100,15 +101,23 @@ export class Dead {
       h("th", { class: "second" }, "What"), h("th", {}, "When"), h("th", {}))), this.body));
     this.none = h("p", { class: "empty", hidden: true }, "No dead letters. What a process gives up is kept here until somebody decides.");
     this.tools = h("div", { class: "tools" }, h("label", {}, "Process", this.process), this.all);
-    section.append(this.tools, this.sheet, this.none);
+    this.more = h("button", { class: "more", hidden: true, onclick: () => { this.open += 1; this.refresh(); } }, "Older dead letters");
+    section.append(this.tools, this.sheet, this.none, this.more);
   }
 
   async refresh() {
-    const { plain } = await api("GET", `/dead?limit=200&process=${encodeURIComponent(this.process.value)}`);
-    this.events = plain.events;
+    const found = [];
+    let next = 0;
+    for (let page = 0; page < this.open && next !== null; page++) {
+      const { plain } = await api("GET", `/dead?limit=100&before=${next}&process=${encodeURIComponent(this.process.value)}`);
+      found.push(...plain.events);
+      next = plain.next;
+    }
+    this.events = found;
+    this.more.hidden = next === null;
     const letters = this.events.flatMap((one) => one.journey.filter((stop) => stop.phase === "dead").map((stop) => [one, stop]))
       .filter(([, stop]) => !this.process.value || stop.process === this.process.value);
-    this.all.textContent = `Retry all ${letters.length}`;
+    this.all.textContent = `Retry ${next === null ? "all" : "these"} ${letters.length}`;
     this.tools.hidden = !letters.length && !this.process.value;
     this.all.hidden = letters.length < 2;
     this.none.hidden = letters.length > 0;

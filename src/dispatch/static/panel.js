@@ -6,6 +6,7 @@ const panel = $("panel");
 let shown = null; // {node: name} or {event: number}
 let told = "";
 let before = null;
+let older = { runs: [], next: null }; // runs that somebody asked for, behind those that are always shown
 let changed = () => {};
 let chosen = () => {};
 
@@ -24,6 +25,7 @@ function open(what) {
   if (!shown) before = document.activeElement;
   shown = what;
   told = "";
+  older = { runs: [], next: null };
   chosen(what.node ?? "");
   refreshPanel().then(() => panel.querySelector("h2")?.focus());
 }
@@ -63,11 +65,25 @@ async function node(name) {
   const isInput = plain.kind === "input";
   const more = isInput
     ? (await api("GET", `/events?limit=15&trigger=${encodeURIComponent(name)}`)).plain.events
-    : (await api("GET", `/nodes/${encodeURIComponent(name)}/runs?limit=20`)).plain.runs;
+    : await runs(name);
   const { rate: _, failing: __, ...still } = plain.state ?? {};
   const minute = Math.floor(Date.now() / 20000); // "20 s ago" has to move on
   return [[name, plain.kind, plain.settings, still, plain.links.map((one) => [one.from, one.to, one.where, one.location, one.operation]), more, minute],
     () => nodeContent(name, isInput, plain, more)];
+}
+
+async function runs(name) {
+  const { plain } = await api("GET", `/nodes/${encodeURIComponent(name)}/runs?limit=20`);
+  if (!older.runs.length) older.next = plain.next;
+  const seen = new Set();
+  const key = (one) => `${one.event}.${one.attempt}`;
+  return [...plain.runs, ...older.runs].filter((one) => !seen.has(key(one)) && seen.add(key(one)));
+}
+
+async function further(name) {
+  const { plain } = await api("GET", `/nodes/${encodeURIComponent(name)}/runs?limit=20&before=${older.next}`);
+  older = { runs: [...older.runs, ...plain.runs], next: plain.next };
+  await refreshPanel();
 }
 
 function nodeContent(name, isInput, plain, more) {
@@ -87,6 +103,7 @@ function nodeContent(name, isInput, plain, more) {
     h("h3", {}, "Links"), links(name, plain.links),
     h("h3", {}, isInput ? "Last events" : "Last runs"),
     more.length ? h("div", {}, more.map(isInput ? eventLine : runLine)) : h("p", { class: "soft" }, isInput ? "None is kept." : "It has not run."),
+    !isInput && older.next !== null && h("button", { class: "more", "data-key": "older", onclick: () => further(name) }, "Older runs"),
     h("h3", {}, "Settings"), h("pre", {}, JSON.stringify(plain.settings, null, 2)),
   ];
 }

@@ -152,6 +152,33 @@ def test_a_dead_letter_that_is_retried_while_its_event_is_open_is_found_when_tha
     assert [number] == [one.id for one in journal.claim(10)]
 
 
+def test_lists_have_pages(journal: Store) -> None:
+    """`before` is the number that the page before ended with."""
+    numbers = journal.write(Batch([accept(n) for n in range(1, 6)]))
+    dead = [Outcome(number, "a", Phase.DEAD, 5, 5.0, error="no") for number in numbers]
+    journal.write(Batch(outcomes=dead, closings=[(number, Standing.DEAD) for number in numbers]))
+    for number in range(5):
+        journal.put_document({"n": number}, after=number, at=1.0)
+
+    def pages(ask: Callable[[int], list[int]]) -> list[list[int]]:
+        found, before = list[list[int]](), 0
+        while page := ask(before):
+            found.append(page)
+            before = page[-1]
+        return found
+
+    first, second, third, fourth, fifth = numbers
+    wanted = [[fifth, fourth], [third, second], [first]]
+    assert wanted == pages(lambda before: [one.id for one in journal.events(limit=2, before=before)])
+    assert wanted == pages(
+        lambda before: [one.id for one in journal.dead(limit=2, process="a", before=before)]
+    )
+    assert wanted == pages(lambda before: [one.event for one in journal.runs("a", limit=2, before=before)])
+    assert [[5, 4], [3, 2], [1]] == pages(
+        lambda before: [one.number for one in journal.versions(limit=2, before=before)]
+    )
+
+
 def test_old_events_go_when_they_are_done(journal: Store) -> None:
     numbers = journal.write(Batch([accept(n) for n in range(1, 11)]))
     journal.write(Batch(outcomes=[Outcome(numbers[1], "a", Phase.DEAD, 1, 5.0)]))

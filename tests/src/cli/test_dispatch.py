@@ -19,6 +19,9 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
+from shared.orchestrator.event import Event, Operation
+from shared.orchestrator.graph import Stop
+from shared.orchestrator.journal import Accept, Batch, Outcome, Phase, Standing
 from shared.orchestrator.sqlite_journal import SqliteJournal
 from src.cli.app import sluice
 from tests.servers.databases import Missing, postgres
@@ -257,3 +260,37 @@ def test_the_graph_is_shown(tmp_path: Path) -> None:
 
     assert 0 == done.exit_code
     assert "raw_writes (postgres)\n   └─ raw_to_cleansed\ncleansed_writes (postgres)" in done.output
+
+
+def test_dead_letters_are_listed_in_pages_and_decided_all_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "j.db"
+    journal = SqliteJournal(file)
+    route = (Stop("p"),)
+    accepts = [Accept(str(n), Event("x", Operation.CREATE, str(n), "i"), route, 1.0) for n in range(3)]
+    numbers = journal.write(Batch(accepts))
+    dead = [Outcome(number, "p", Phase.DEAD, 1, 1.0, error="no") for number in numbers]
+    journal.write(Batch(outcomes=dead, closings=[(number, Standing.DEAD) for number in numbers]))
+
+    def run(*words: str) -> str:
+        return (
+            CliRunner().invoke(sluice, ["dispatch", "dead", *words, "--journal", f"sqlite:///{file}"]).output
+        )
+
+    first = run("list", "--limit", "2")
+    second = run("list", "--limit", "2", "--before", "2")
+    neither, both = run("retry"), run("drop", "1", "--all")
+    strange, every = run("retry", "--all", "--process", "q"), run("retry", "--all")
+    counts = journal.counts()
+    journal.close()
+
+    assert (["3", "2"], True) == (numbers_of(first), "older ones: --before 2" in first)
+    assert (["1"], False) == (numbers_of(second), "older ones" in second)
+    assert "say which events: their numbers, or --all" in neither
+    assert "say which events: their numbers, or --all" in both
+    assert "" == strange
+    assert ["event 3", "event 2", "event 1"] == [line[:7] for line in every.splitlines()]
+    assert {Standing.OPEN: 3, Standing.DONE: 0, Standing.DEAD: 0} == counts
+
+
+def numbers_of(table: str) -> list[str]:
+    return [line.split()[0] for line in table.splitlines() if line.split()[0].isdecimal()]

@@ -40,6 +40,21 @@ const DO = {
     return { badge, why, question };
   },
 
+  async older(page) {
+    await page.getByRole("tab", { name: /Dead letters/ }).click();
+    const rows = page.locator("#dead tbody tr");
+    await page.waitForFunction(() => document.querySelectorAll("#dead tbody tr").length === 100);
+    const these = await page.getByRole("button", { name: /^Retry (these|all) / }).innerText();
+    await page.getByRole("button", { name: "Older dead letters" }).click();
+    await page.waitForFunction(() => document.querySelectorAll("#dead tbody tr").length === 120);
+    const all = await page.getByRole("button", { name: /^Retry (these|all) / }).innerText();
+    await page.getByRole("tab", { name: "Graph" }).click();
+    await page.locator('[data-name="report"]').click();
+    await page.getByRole("button", { name: "Older runs" }).click();
+    await page.waitForFunction(() => document.querySelectorAll('#panel details[data-key^="r"]').length === 40);
+    return { these, all };
+  },
+
   async change(page) {
     await page.getByRole("tab", { name: "Document" }).click();
     const editor = page.getByRole("textbox", { name: "Document as JSON" });

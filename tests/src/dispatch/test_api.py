@@ -244,6 +244,29 @@ def test_events_are_paged_and_filtered(house: tuple[Dispatcher, Client]) -> None
     assert 'unknown standing "ded"' in refused[2].plain["detail"]
 
 
+def test_dead_letters_runs_and_versions_have_pages(house: tuple[Dispatcher, Client]) -> None:
+    """Whoever goes on by `next` sees each of them, the newest first, and none of the dead letters twice."""
+    _, client = house
+    broken_orders(house, *range(1, 6))
+    for name in ("archive", "enrich"):
+        client("POST", f"/api/nodes/{name}/pause")
+
+    def pages(path: str, what: str) -> list[list[int]]:
+        found, following = list[list[int]](), 0
+        while following is not None:
+            page = client("GET", f"/api/{path}?limit=2&before={following}").plain
+            found.append([one.get("number", one.get("event")) for one in page[what]])
+            following = page["next"]
+        return found
+
+    runs = pages("nodes/report/runs", "runs")
+
+    assert [[5, 4], [3, 2], [1]] == pages("dead", "events")
+    assert [[3, 2], [1]] == pages("versions", "versions")
+    assert [5, 4] == runs[0]
+    assert {1, 2, 3, 4, 5} == {number for page in runs for number in page}
+
+
 def test_runs_of_before_the_start_are_there_too(tmp_path: Path) -> None:
     with serving(tmp_path) as (dispatcher, client):
         broken_orders((dispatcher, client), 1)

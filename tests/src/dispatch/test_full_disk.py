@@ -17,6 +17,7 @@ from shared.orchestrator.sqlite_journal import SqliteJournal
 from tests.shared.orchestrator.running import until
 from tests.src.dispatch.house import BROKEN, Client, serving
 
+pytestmark = pytest.mark.usefixtures("whole")
 Disk = tuple[Path, Callable[[], object]]
 PADDING = "x" * 20_000
 
@@ -28,6 +29,11 @@ class Limited(SqliteJournal):
         with self._lock:
             pages = self._connected().execute("PRAGMA page_count").fetchone()[0]
             self._connected().execute(f"PRAGMA max_page_count = {pages + more}")
+
+
+@pytest.fixture
+def whole() -> None:
+    BROKEN.clear()
 
 
 @pytest.fixture
@@ -92,8 +98,10 @@ def check(client: Client, dispatcher: Any, make_room: Callable[[], object]) -> N
 
 def test_a_full_file_system(small_disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
     folder, make_room = small_disk
-    with serving(folder) as (dispatcher, client), caplog.at_level("WARNING", logger="sluice.dispatch"):
-        BROKEN.clear()
+    with (
+        serving(folder, broken=False) as (dispatcher, client),
+        caplog.at_level("WARNING", logger="sluice.dispatch"),
+    ):
         check(client, dispatcher, make_room)
     lines = [one.getMessage() for one in caplog.records]
 
@@ -104,8 +112,7 @@ def test_a_full_file_system(small_disk: Disk, caplog: pytest.LogCaptureFixture) 
 
 def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
     journal = Limited(tmp_path / "j.db")
-    with serving(tmp_path, journal=journal) as (dispatcher, client):
-        BROKEN.clear()
+    with serving(tmp_path, journal=journal, broken=False) as (dispatcher, client):
         journal.limit(200)
         check(client, dispatcher, lambda: journal.limit(1_000_000))
 
@@ -113,16 +120,14 @@ def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
 def test_what_was_taken_before_the_disk_was_full_is_whole_afterwards(small_disk: Disk) -> None:
     """The program is gone while the disk is full; SQLite finds its file sound, and the next start goes on."""
     folder, make_room = small_disk
-    with serving(folder) as (dispatcher, client):
-        BROKEN.clear()
+    with serving(folder, broken=False) as (dispatcher, client):
         dispatcher.pause("archive")
         taken, _ = fill(client)
     make_room()
     with sqlite3.connect(folder / "j.db") as connection:
         sound = connection.execute("PRAGMA integrity_check").fetchall()
     connection.close()
-    with serving(folder) as (dispatcher, client):
-        BROKEN.clear()
+    with serving(folder, broken=False) as (dispatcher, client):
         dispatcher.resume("archive")
         until(lambda: dispatcher.journal.counts()[Standing.DONE] == len(taken), seconds=30)
 

@@ -66,6 +66,16 @@ def test_dead_letters_are_retried_and_dropped_by_clicking(done: Done, tmp_path: 
     assert ["done", "dropped", "done"] == ends
 
 
+def test_older_dead_letters_and_runs_are_shown_when_asked_for(done: Done, tmp_path: Path) -> None:
+    with serving(tmp_path) as (dispatcher, client):
+        for number in range(120):
+            client.order(number)
+        until(lambda: dispatcher.journal.counts()[Standing.DEAD] == 120)
+        found = done("older", client)
+
+    assert {"these": "Retry these 100", "all": "Retry all 120"} == found
+
+
 def test_the_document_is_changed_in_the_editor(done: Done, tmp_path: Path) -> None:
     with serving(tmp_path) as (dispatcher, client):
         found = done("change", client)
