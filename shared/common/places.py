@@ -50,6 +50,13 @@ class Spot:
             spot = child
         return position
 
+    def inside(self, path: Iterable[Key]) -> Spot:
+        """The spot of the value at `path`; of the nearest thing around it where there is none."""
+        spot = self
+        for element in path:
+            spot = spot.children.get(element, spot)
+        return spot
+
     def elsewhere(self, file: str) -> Spot:
         """The same spots, to be hung into a document of another file than `file`, which they are in."""
         return Spot(

@@ -42,11 +42,10 @@ def compose(spec: DefinitionSpec, document: Document, problems: Problems, *, rea
     steps = composer.steps(pipeline.steps, STEPS)
     composer.pools(list(pipeline.pools))
     uses = Uses(composer.uses, list(pipeline.parameters), problems.add)
-    at = document.position("pipeline")
     return Plan(
         name=pipeline.name,
         steps=linked(steps, uses),
-        place=Place(document.file, *at),
+        place=_place(document, ("pipeline",)),
         form=Form.YAML,
         version=pipeline.version,
         domain=pipeline.domain,
@@ -150,7 +149,7 @@ class _Composer:
         step = Step(
             spec.name,
             work,
-            Place(self.document.file, *self.document.position(*path)),
+            _place(self.document, path),
             needs,
             spec.description,
             notifications=_notifications(spec.notifications),
@@ -266,6 +265,10 @@ class _Composer:
             if name not in known:
                 error = unknown("pool", name, known)
                 self.problems.add(at, f"{error.message}; {error.hint}, in `pools` of the pipeline")
+
+
+def _place(document: Document, path: Path) -> Place:
+    return Place(document.file, *document.position(*path), document.positions.inside(path))
 
 
 def _retry(retries: int | RetrySpec) -> Retry:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from shared.common.places import Key
 from shared.pipelines.plan import Form, Plan
 from shared.pipelines.schedule import Cron, is_unsteady
-from shared.pipelines.step import Place, Step, values_of
+from shared.pipelines.step import Place, Step, fields_of
 from shared.pipelines.values import ListOf, Literal, MapOf, Root, Value
 from shared.pipelines.work import Call, Job, JobService
 
@@ -57,14 +58,14 @@ def _schedule(plan: Plan) -> Iterator[Finding]:
     cron = plan.schedule.trigger
     if cron.is_either_day:
         yield Finding(
-            plan.place,
+            plan.at("schedule", "expression"),
             "either-day",
             f'"{cron.expression}" runs on each such day of the month and on each such day of the week; '
             "not every engine can say this",
         )
     if is_unsteady(cron, plan.schedule.timezone):
         yield Finding(
-            plan.place,
+            plan.at("schedule", "expression"),
             "clock-change",
             f"at this time clocks change in {plan.schedule.timezone}; engines then differ: run it in UTC, or later",
         )
@@ -76,11 +77,13 @@ def _unused(plan: Plan, shared: Collection[str]) -> Iterator[Finding]:
     used = {r.name for step in plan.steps for r in step.references() if r.root is Root.PARAMETER}
     for parameter in plan.parameters:
         if parameter.name not in used and parameter.name not in shared:
-            yield Finding(plan.place, "unused", f'no step uses the parameter "{parameter.name}"')
+            place = plan.at("parameters", parameter.name)
+            yield Finding(place, "unused", f'no step uses the parameter "{parameter.name}"')
     pools = {step.pool for step in plan.all_steps()}
     for pool in plan.pools:
         if pool.name not in pools and pool.name not in shared:
-            yield Finding(plan.place, "unused", f'no step uses the pool "{pool.name}"')
+            place = plan.at("pools", pool.name)
+            yield Finding(place, "unused", f'no step uses the pool "{pool.name}"')
 
 
 def _step(step: Step) -> Iterator[Finding]:
@@ -93,26 +96,27 @@ def _step(step: Step) -> Iterator[Finding]:
             )
         case Call(url=Literal(str() as url)) if url.startswith("http://") and "//127." not in url:
             yield Finding(
-                step.place, "plain-http", f'step "{step.name}" sends over http, which others can read'
+                step.at("url"), "plain-http", f'step "{step.name}" sends over http, which others can read'
             )
-    for value in values_of(step.work):
-        for name in _secrets(value):
+    for key, value in fields_of(step.work):
+        for path in _secrets(value, (key,)):
+            name = next(one for one in reversed(path) if isinstance(one, str))
             yield Finding(
-                step.place,
+                step.at(*path),
                 "secret",
                 f'"{name}" of step "{step.name}" looks like a secret; name it: ${{secrets.NAME}}, or where that is '
                 "not possible let the job read it itself",
             )
 
 
-def _secrets(value: Value, name: str = "") -> Iterator[str]:
-    """Names of what looks like a secret written out."""
+def _secrets(value: Value, path: tuple[Key, ...], name: str = "") -> Iterator[tuple[Key, ...]]:
+    """Where what looks like a secret is written out; `name` is the nearest key around a value."""
     match value:
         case MapOf(pairs):
             for key, item in pairs:
-                yield from _secrets(item, key)
+                yield from _secrets(item, (*path, key), key)
         case ListOf(items):
-            for item in items:
-                yield from _secrets(item, name)
+            for number, item in enumerate(items):
+                yield from _secrets(item, (*path, number), name)
         case Literal(str() as text) if text and _SECRET.search(name):
-            yield name
+            yield path

@@ -19,6 +19,7 @@ from typing import Any
 
 from shared.common.errors import unknown
 from shared.common.instants import format_instant
+from shared.common.places import Key
 from shared.common.types import JSON
 from shared.pipelines.schedule import Schedule
 from shared.pipelines.step import ForEach, Notifications, Place, Step
@@ -120,6 +121,10 @@ class Plan:
     def file(self) -> str:
         """The name of the file that the definition is in, as it was read."""
         return self.place.file
+
+    def at(self, *path: Key) -> Place:
+        """The place of a key of the pipeline, such as "schedule", "catch_up"; of the nearest thing that is written."""
+        return self.place.at(*path)
 
     @property
     def file_name(self) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from shared.common.places import Elsewhere, Key, Spot
 from shared.pipelines.conditions import Condition, condition_references
 from shared.pipelines.values import MapOf, Reference, Value, references
 from shared.pipelines.work import (
@@ -30,7 +31,7 @@ from shared.pipelines.work import (
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where in a definition something stands; lines and columns from 1.
+    """Where in a definition something stands; lines and columns from 1. `inside`: where what it holds stands.
 
     >>> str(Place("orders.yaml", 3, 5))
     'orders.yaml:3:5'
@@ -39,6 +40,14 @@ class Place:
     file: str
     line: int
     column: int
+    inside: Spot | None = field(default=None, compare=False, repr=False)
+
+    def at(self, *path: Key) -> Place:
+        """The place of the key at `path` in what stands here; of the nearest thing around it that is written."""
+        if self.inside is None:
+            return self
+        line, column = found = self.inside.find(path, key=True)
+        return Place(found.file if isinstance(found, Elsewhere) else self.file, line, column)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
@@ -136,6 +145,10 @@ class Step:
     def kind(self) -> Kind:
         return kind_of(self.work)
 
+    def at(self, *path: Key) -> Place:
+        """The place of a key of this step, such as "retries"; of the nearest thing that is written."""
+        return self.place.at(*path)
+
     def references(self) -> Iterator[Reference]:
         """All references in its condition and its work; of a foreach also those of the steps inside."""
         if self.condition is not None:
@@ -211,28 +224,33 @@ def work_references(work: Work) -> Iterator[Reference]:
 
 def values_of(work: Work) -> tuple[Value, ...]:
     """The values in what a step does that may hold references; for a foreach only its own, for a branch none."""
-    found: tuple[Value | None, ...]
+    return tuple(value for _, value in fields_of(work))
+
+
+def fields_of(work: Work) -> tuple[tuple[str, Value], ...]:
+    """The same with the keys that they have in a YAML definition."""
+    found: tuple[tuple[str, Value | None], ...]
     match work:
         case Ingest(config=config) | Load(config=config):
-            found = (config,)
+            found = (("config", config),)
         case Transform(sql=sql, config=config):
-            found = (sql, config)
+            found = (("transformation_query", sql), ("config", config))
         case Check(sql=sql):
-            found = (sql,)
+            found = (("query", sql),)
         case Call(url=url, headers=headers, query=query, body=body):
-            found = (url, headers, query, body)
+            found = (("url", url), ("headers", headers), ("query", query), ("body", body))
         case Lambda(payload=payload):
-            found = (payload,)
+            found = (("payload", payload),)
         case Container(command=command, environment=environment):
-            found = (command, environment)
+            found = (("command", command), ("environment", environment))
         case Job(properties=properties, input=given):
-            found = (properties, given)
+            found = (("config", properties), ("input", given))
         case Wait(until=until):
-            found = (until,)
+            found = (("until", until),)
         case ForEach(items=items):
-            found = (items,)
+            found = (("items", items),)
         case SubPipeline(parameters=parameters):
-            found = (parameters,)
+            found = (("parameters", parameters),)
         case Branch():
             found = ()
-    return tuple(value for value in found if value is not None and value != MapOf())
+    return tuple((key, value) for key, value in found if value is not None and value != MapOf())

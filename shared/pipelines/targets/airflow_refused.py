@@ -32,14 +32,14 @@ def _step(step: Step, options: Options) -> Iterator[tuple[Place, str]]:
             yield from _inside(steps, options, pool=most is not None and len(steps) > 1)
         case Job(service=service, executor=executor) if service not in _OWN_SERVICES and not executor:
             yield (
-                step.place,
+                step.at("service"),
                 f"a job of {service} needs an executor function in Airflow; write `service: function` and name it",
             )
         case Job(service=JobService.GLUE | JobService.ECS, input=given) if given is not None:
-            yield step.place, "such a job takes no input; put it into its config"
+            yield step.at("input"), "such a job takes no input; put it into its config"
         case Job(service=JobService.FUNCTION) | Job(executor=str()) if not _is_known(step.work, options):
             yield (
-                step.place,
+                step.at("function"),
                 f'nobody knows where function "{called(step.work)}" is; give its URL, or --parameters of the platform',
             )
 
@@ -67,6 +67,6 @@ def _inside(steps: tuple[Step, ...], options: Options, *, pool: bool) -> Iterato
                 )
         if pool and step.pool:
             yield (
-                step.place,
+                step.at("pool"),
                 "a step of a foreach with max_parallel has no pool beside it; leave one of the two out",
             )

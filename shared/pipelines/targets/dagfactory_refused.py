@@ -21,47 +21,56 @@ Fault = tuple[Place, str]
 def refused(plan: Plan, options: Options, behind: frozenset[str]) -> Iterator[Fault]:
     """Every fault. `behind` are the steps that would have to decide by themselves whether they run."""
     if plan.name == "default":
-        yield plan.place, '"default" has a meaning of its own for dag-factory; name the pipeline otherwise'
+        yield (
+            plan.at("name"),
+            '"default" has a meaning of its own for dag-factory; name the pipeline otherwise',
+        )
     if plan.notifications.on_success or plan.notifications.on_failure:
-        yield plan.place, f"notifications need code{_ELSE}"
+        yield plan.at("notifications"), f"notifications need code{_ELSE}"
     for parameter in plan.parameters:
         if _has_own_keys(parameter.default):
-            yield plan.place, f'the default of "{parameter.name}" has a key that dag-factory reads itself'
+            text = f'the default of "{parameter.name}" has a key that dag-factory reads itself'
+            yield plan.at("parameters", parameter.name), text
     for step in plan.all_steps():
-        yield from ((step.place, f"{text}{_ELSE}") for text in _step(step, options))
+        yield from ((step.at(key), f"{text}{_ELSE}") for key, text in _step(step, options))
         if step.name in behind:
             yield step.place, f'whether step "{step.name}" runs is not for Airflow\'s own rules to say{_ELSE}'
 
 
-def _step(step: Step, options: Options) -> Iterator[str]:
+def _step(step: Step, options: Options) -> Iterator[tuple[str, str]]:
+    """What a step says that needs code: the key and the fault."""
     if step.condition is not None:
-        yield "a condition needs code"
+        yield "condition", "a condition needs code"
     if step.continue_if_fail:
-        yield "continue_if_fail needs code"
+        yield "continue_if_fail", "continue_if_fail needs code"
     if step.notifications.on_success or step.notifications.on_failure:
-        yield "notifications need code"
+        yield "notifications", "notifications need code"
     if step.retry.count > 1 and step.retry.backoff not in (1, 2) and options.engine_version == 2:
-        yield "Airflow 2 has no backoff but 1 and 2"
+        yield "retries", "Airflow 2 has no backoff but 1 and 2"
     match step.work:
         case Branch() | ForEach():
-            yield f"a {step.kind} needs code"
+            yield "type", f"a {step.kind} needs code"
         case Container() if not options.local:
-            yield "a container is not started from YAML"
+            yield "image", "a container is not started from YAML"
         case Wait(seconds=None):
-            yield "a wait until an instant needs code"
+            yield "until", "a wait until an instant needs code"
         case SubPipeline(parameters=parameters) if not _is_plain(parameters):
-            yield "parameters of a pipeline can be whole values only, and no text with references in it"
+            yield (
+                "parameters",
+                "parameters of a pipeline can be whole values only, and no text with references in it",
+            )
         case Job() as work:
             yield from _job(work, options)
 
 
-def _job(work: Job, options: Options) -> Iterator[str]:
+def _job(work: Job, options: Options) -> Iterator[tuple[str, str]]:
     if work.service is not JobService.FUNCTION or work.executor:
-        yield "a job is one of an executor function here"
+        yield "service", "a job is one of an executor function here"
     elif options.platform.intermediate:
-        yield "jobs by way of the platform's function are not polled from YAML"
+        yield "function", "jobs by way of the platform's function are not polled from YAML"
     elif not (function_url(work.start, options) and function_url(work.status or work.start, options)):
-        yield f'nobody knows where function "{work.start}" is; give its URL, or --parameters of the platform'
+        text = f'nobody knows where function "{work.start}" is; give its URL, or --parameters of the platform'
+        yield "function", text
 
 
 def _is_plain(value: Value) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from shared.common.errors import Misconfigured
 from shared.pipelines.names import identifiers
 from shared.pipelines.plan import Plan
-from shared.pipelines.step import ForEach
+from shared.pipelines.step import ForEach, Place
 from shared.pipelines.targets.json_lines import json_lines
 from shared.pipelines.targets.lanes import budget_of
 from shared.pipelines.targets.stepfunctions_features import FEATURES
@@ -36,15 +36,8 @@ MOST_EVENTS = 25_000
 
 def compile_plan(plan: Plan, options: Options) -> Mapping[str, bytes]:
     """The artifacts. Raises `Misconfigured` with the place of everything that Step Functions cannot do."""
-    if plan.deadline_seconds is not None and plan.notifications.on_failure:
-        raise Misconfigured(
-            f"{plan.place} a deadline ends an execution of Step Functions at once, so nobody can be told by it; "
-            "take out `deadline` or `notifications.on_failure` of the pipeline"
-        )
-    if plan.schedule is not None and plan.schedule.catch_up:
-        raise Misconfigured(
-            f"{plan.place} Amazon EventBridge Scheduler does not make up for missed runs; take out `catch_up`"
-        )
+    if faults := [f"{place} {text}" for place, text in _refused(plan)]:
+        raise Misconfigured("\n".join(faults))
     _check_events(plan)
     slots = Slots(_keys(plan))
     known, made = 0, _machine(plan, options, slots)
@@ -63,6 +56,20 @@ def compile_plan(plan: Plan, options: Options) -> Mapping[str, bytes]:
     return {f"{name}.asl.json": text.encode(), f"{name}.template.json": starts.encode()}
 
 
+def _refused(plan: Plan) -> Iterator[tuple[Place, str]]:
+    if plan.deadline_seconds is not None and plan.notifications.on_failure:
+        yield (
+            plan.at("deadline"),
+            "a deadline ends an execution of Step Functions at once, so nobody can be told by it; take out `deadline` "
+            "or `notifications.on_failure` of the pipeline",
+        )
+    if plan.schedule is not None and plan.schedule.catch_up:
+        yield (
+            plan.at("schedule", "catch_up"),
+            "Amazon EventBridge Scheduler does not make up for missed runs; take out `catch_up`",
+        )
+
+
 def _keys(plan: Plan) -> dict[str, str]:
     return {step.name: f"s{number}" for number, step in enumerate(plan.all_steps(), start=1)}
 
@@ -72,7 +79,7 @@ def _machine(plan: Plan, options: Options, slots: Slots) -> State:
         [step.name for step in plan.all_steps()], allowed="A-Za-z0-9_ .-", longest=54, first="A-Za-z0-9_"
     )
     sender = next((owner.email for owner in plan.owners if owner.email), "")
-    teller = Teller(options, plan.name, sender, plan.place, labels)
+    teller = Teller(options, plan.name, sender, plan.at("notifications"), labels)
     names = [parameter.name for parameter in plan.parameters]
     worker = Worker(options, slots, plan.name, plan.resources.compute_cluster, _polls(plan), names)
     machine = Machine(worker, slots, teller, labels, slots.names)

@@ -50,7 +50,7 @@ class Teller:
 
     def _mail(self, target: Target, text: str, step: Step | None) -> dict[str, Any]:
         if not self.sender:
-            place = step.place if step else self.place
+            place = step.at("notifications") if step else self.place
             raise Misconfigured(
                 f"{place} an e-mail from Step Functions needs a sender; give the pipeline an owner with an email"
             )

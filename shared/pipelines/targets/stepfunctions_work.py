@@ -71,8 +71,8 @@ class Worker:
                 return _wait(flow, label, payload, wait)
             case Container():
                 raise Misconfigured(
-                    f"{step.place} Step Functions runs task definitions, not images; make one of {step.work.image} "
-                    "and name it: type job, service ecs, job NAME"
+                    f"{step.at('image')} Step Functions runs task definitions, not images; make one of "
+                    f"{step.work.image} and name it: type job, service ecs, job NAME"
                 )
             case Branch() | ForEach():
                 raise AssertionError("the machine does these itself")
@@ -130,7 +130,7 @@ class Worker:
                 return self._loop(flow, step, label, lambda inner: loops.job(inner, job, polls=self.polls))
             case JobService.GLUE | JobService.ECS if job.input is not None:
                 raise Misconfigured(
-                    f"{step.place} a job of {job.service} takes no input; put it into its config"
+                    f"{step.at('input')} a job of {job.service} takes no input; put it into its config"
                 )
             case JobService.GLUE:
                 arguments = payload.entry("Arguments", job.properties) if job.properties.items else {}
@@ -141,8 +141,8 @@ class Worker:
                 task = _sync("ecs:runTask", {**given, **more}, "$.TaskArn", "$.LastStatus")
             case service:
                 raise Misconfigured(
-                    f"{step.place} Step Functions cannot run a job of {service}; compile for workflows or airflow, or "
-                    "write a function that starts it: service function"
+                    f"{step.at('service')} Step Functions cannot run a job of {service}; compile for workflows or "
+                    "airflow, or write a function that starts it: service function"
                 )
         seconds = [s for s in (step.timeout_seconds, job.poll_timeout_seconds) if s is not None]
         return self._task(flow, step, label, payload, task | limit(min(seconds) if seconds else None))

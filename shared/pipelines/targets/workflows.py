@@ -40,7 +40,7 @@ def compile_plan(plan: Plan, options: Options) -> Mapping[str, bytes]:
     numbers = {name: number for number, name in enumerate(names, start=1)}
     parameters = {parameter.name: f"p{number}" for number, parameter in enumerate(plan.parameters, start=1)}
     writer = Writer(works, labels, numbers, parameters, plan.deadline_seconds is not None, used)
-    faults = [f"{plan.place} {fault}" for fault in _refused(plan)]
+    faults = [f"{plan.at('schedule', key)} {fault}" for key, fault in _refused(plan)]
     body = writer.scope(plan.steps, budget_of(plan))
     try:
         end = _end(plan, works, numbers)
@@ -116,16 +116,18 @@ def _about(plan: Plan, used: set[str]) -> Steps:
     return [*values.steps, {"about": {"assign": [{"about": said}]}}] if said else []
 
 
-def _refused(plan: Plan) -> Iterator[str]:
+def _refused(plan: Plan) -> Iterator[tuple[str, str]]:
+    """What a schedule says that Cloud Scheduler cannot do: the key and the fault."""
     schedule = plan.schedule
     if schedule is None:
         return
     if schedule.catch_up:
-        yield "Cloud Scheduler does not make up for missed runs; take out `catch_up`"
+        yield "catch_up", "Cloud Scheduler does not make up for missed runs; take out `catch_up`"
     if isinstance(schedule.trigger, Once | Event):
-        yield "Cloud Scheduler knows cron and rate; start this one by `gcloud workflows run`, or by Eventarc"
+        how = "start this one by `gcloud workflows run`, or by Eventarc"
+        yield "type", f"Cloud Scheduler knows cron and rate; {how}"
     if schedule.start is not None or schedule.end is not None:
-        yield "Cloud Scheduler has no `start` and no `end`"
+        yield "end" if schedule.start is None else "start", "Cloud Scheduler has no `start` and no `end`"
 
 
 def _begin(plan: Plan, parameters: Mapping[str, str], numbers: Mapping[str, int]) -> Steps:

@@ -62,12 +62,13 @@ class Works:
                 return self._product(step, values)
             case Lambda(function):
                 raise Misconfigured(
-                    f"{step.place} Cloud Workflows cannot invoke {function}, a function of AWS Lambda; give it a URL "
-                    "and use type call, or compile for stepfunctions or airflow"
+                    f"{step.at('function')} Cloud Workflows cannot invoke {function}, a function of AWS Lambda; give "
+                    "it a URL and use type call, or compile for stepfunctions or airflow"
                 )
             case Container(image):
                 raise Misconfigured(
-                    f"{step.place} Cloud Workflows runs no images; let an executor function start {image}, as a job"
+                    f"{step.at('image')} Cloud Workflows runs no images; let an executor function start {image}, "
+                    "as a job"
                 )
             case Wait() | Branch() | ForEach():
                 raise AssertionError("the writer does these itself")
@@ -79,7 +80,7 @@ class Works:
         if job.service is not JobService.FUNCTION:
             if job.service in (JobService.GLUE, JobService.ECS):
                 raise Misconfigured(
-                    f"{step.place} Cloud Workflows cannot run a job of {job.service}; compile for stepfunctions"
+                    f"{step.at('service')} Cloud Workflows cannot run a job of {job.service}; compile for stepfunctions"
                 )
             start = status = job.executor or _EXECUTOR[job.service]
         body: dict[str, Any] = {"job_name": job.job_name or step.name}
@@ -121,8 +122,8 @@ class Works:
         url = through or self._url(step, start)
         if status not in ("", start) and not through:
             raise Misconfigured(
-                f"{step.place} {start} and {status} are two functions, which only a platform with an intermediate "
-                "function can call; give --parameters with pFunctionIntermediateName"
+                f"{step.at('function')} {start} and {status} are two functions, which only a platform with an "
+                "intermediate function can call; give --parameters with pFunctionIntermediateName"
             )
         args = {
             "url": values.literal(url),
@@ -140,8 +141,8 @@ class Works:
         platform = self.options.platform
         if not platform.project or not platform.region:
             raise Misconfigured(
-                f"{step.place} nobody knows where the function {function} is; give --parameters with pProjectID and "
-                "pRegion, or name functions by their URLs"
+                f"{step.at('function')} nobody knows where the function {function} is; give --parameters with "
+                "pProjectID and pRegion, or name functions by their URLs"
             )
         return platform.functions_url + quote(function, safe="")
 
@@ -203,7 +204,7 @@ class Works:
         }
         if not sub.wait:
             raise Misconfigured(
-                f"{step.place} Cloud Workflows waits for what it runs; take out `wait: false`"
+                f"{step.at('wait')} Cloud Workflows waits for what it runs; take out `wait: false`"
             )
         self.used.add("run_workflow")
         return {"call": "run_workflow", "args": args, "result": f"{values.label}_result"}
@@ -213,7 +214,7 @@ class Works:
         made: Steps = []
         what = f'step "{step.name}" of {self.plan.name}' if step else self.plan.name
         text = f"{what} {'succeeded' if well else 'failed'}"
-        place = step.place if step else self.plan.place
+        place = (step or self.plan).at("notifications")
         for number, target in enumerate(told, start=1):
             if target.method is not Method.WEBHOOK:
                 raise Misconfigured(
