@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from shared.common.errors import Misconfigured
+from src.cli.app import sluice
 from src.deploying.dispatched import Dispatched, deployed_dispatch
-from src.deploying.template import generated
+from src.deploying.template import TEMPLATE, generated
 
 ROOT = Path(__file__).parents[3]
 PROCESS = "  - {name: p, type: lambda, execution_context: {function: score}}\n"
@@ -185,3 +187,19 @@ def test_there_is_a_public_url_only_where_there_are_webhooks(tmp_path: Path) -> 
     assert {"HasDispatch"} == {one["Condition"] for one in with_one.values()}
     assert "DispatchDoorFunction" in with_one
     assert "DispatchUrl" in region("outputs", read(tmp_path, inputs=hook))
+
+
+def test_the_command_brings_the_template_in_line_with_the_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / TEMPLATE).parent.mkdir(parents=True)
+    (tmp_path / TEMPLATE).write_text("Resources:\n  # >>> dispatch\n  # <<< dispatch\n")
+    written(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    codes = [
+        CliRunner().invoke(sluice, ["deploy", "template", *words]).exit_code
+        for words in (["--check"], [], ["--check"])
+    ]
+
+    assert [1, 0, 0] == codes
+    assert "DispatchIRule:" in (tmp_path / TEMPLATE).read_text()
