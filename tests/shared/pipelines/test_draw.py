@@ -79,10 +79,10 @@ pipeline:
 
     found = [(finding.place.line, finding.rule) for finding in lint(plan)]
     assert [
-        (3, "clock-change"),
-        (3, "either-day"),
-        (3, "unused"),
-        (3, "unused"),
+        (4, "clock-change"),
+        (4, "either-day"),
+        (5, "unused"),
+        (6, "unused"),
         (8, "no-timeout"),
         (8, "secret"),
         (9, "plain-http"),

@@ -60,7 +60,7 @@ def test_lint_tells_all_faults_of_all_files_and_exits_with_2(definitions: Path) 
     assert 'bad.yaml:5:23 pipeline.steps[0].type: unknown value "wiat"; did you mean "wait"?' in done.stderr
     assert 'bad.yaml:6:55 unknown step "c"; known: a, b' in done.stderr
     assert "good.yaml: 2 steps, nothing to complain about" in done.stdout
-    assert 'doubtful.yaml:3:3 no step uses the parameter "x" [unused]' in done.stderr
+    assert 'doubtful.yaml:4:16 no step uses the parameter "x" [unused]' in done.stderr
 
 
 def test_what_is_perhaps_not_meant_is_a_fault_when_strict(definitions: Path) -> None:
