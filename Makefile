@@ -86,7 +86,7 @@ clean: ## remove caches, reports and builds (ALL=1: the environments too)
 	@rm -rf .coverage .coverage.* coverage.xml htmlcov build dist .hypothesis .import_linter_cache .mypy_cache \
 	  .pytest_cache .ruff_cache .schemathesis
 	@find . -name '.?*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
-	@if [ -n "$(ALL)" ]; then rm -rf .venv .venv-airflow2 .venv-airflow3 .venv-gx .venv-sam .venv-scan .venv-tools; fi
+	@if [ -n "$(ALL)" ]; then rm -rf .venv .venv-airflow2 .venv-airflow3 .venv-gx .venv-peers .venv-sam .venv-scan .venv-tools; fi
 
 $(READY): Pipfile.lock .ci/setup
 	@sh .ci/setup

@@ -4,8 +4,9 @@
 `shared`: the same with the journal in PostgreSQL. `ordered`: that, and each process keeps the order of 100 keys.
 `database`: rows of a table of PostgreSQL into a process that does nothing, from the first INSERT to the last start.
 `latency`: 100 rows a second, from the answer to COMMIT to the start of the process.
-`peer`: the same no-op jobs, one per event, deferred and worked off by procrastinate on the same server, where it is
-installed. `memory`: the resident size over a long flow (`--long 1000000`). `idle`: CPU of a dispatcher that waits.
+`single`: events into one process that does nothing, journal in PostgreSQL. `peer`: the same as jobs of procrastinate on
+the same server, in an environment of its own (.venv-peers, made when it is missing).
+`memory`: the resident size over a long flow (`--long 1000000`). `idle`: CPU of a dispatcher that waits.
 Each part in a process of its own. The bars: 2,000 events/s, 1,000 events/s, 50 ms at the 99th percentile, idle < 1 %.
 """
 
@@ -32,8 +33,9 @@ from shared.orchestrator.postgres_journal import PostgresJournal
 from shared.orchestrator.settings import Surroundings
 from shared.orchestrator.sqlite_journal import SqliteJournal
 
-PARTS = ("throughput", "shared", "ordered", "database", "latency", "peer", "memory", "idle")
-RATES = ("throughput", "shared", "ordered")
+PARTS = ("throughput", "shared", "ordered", "database", "latency", "single", "peer", "memory", "idle")
+RATES = ("throughput", "shared", "ordered", "single", "peer")
+ROOT = Path(__file__).parents[1]
 TWO = Policy(concurrency=2)
 BARS = {"throughput": 2000.0, "database": 1000.0}
 
@@ -78,6 +80,14 @@ def ordered(folder: Path, options: argparse.Namespace) -> dict[str, float]:
     return flow(chain(emptied(options.url), options.events, policy=policy), options.events)
 
 
+def single(folder: Path, options: argparse.Namespace) -> dict[str, float]:
+    del folder
+    one = chain(emptied(options.url), options.jobs)
+    for name in "bc":
+        one.remove(name)
+    return flow(one, options.jobs, last="a")
+
+
 def emptied(url: str) -> PostgresJournal:
     import psycopg
 
@@ -86,12 +96,12 @@ def emptied(url: str) -> PostgresJournal:
     return PostgresJournal(url)
 
 
-def flow(dispatcher: Orchestrator, events: int) -> dict[str, float]:
+def flow(dispatcher: Orchestrator, events: int, *, last: str = "c") -> dict[str, float]:
     with dispatcher as one:
         began = time.perf_counter()
         one.run(timeout=600)
         seconds = time.perf_counter() - began
-        assert one.supervisor.desk.lanes["c"].tally.done == events
+        assert one.supervisor.desk.lanes[last].tally.done == events
     return {"events/s": events / seconds, "peak MB": resident()}
 
 
@@ -194,40 +204,13 @@ def ready(one: Orchestrator, connection: Any) -> None:
         time.sleep(0.01)
 
 
-def peer(folder: Path, options: argparse.Namespace) -> dict[str, float]:
-    """procrastinate: one no-op job per event, deferred in batches, worked off by one worker."""
-    del folder
-    import asyncio
-
-    import procrastinate  # type: ignore[import-not-found]  # a peer, not a dependency
-
-    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=options.url))
-    done = [0]
-
-    @app.task(name="nothing")
-    async def nothing_at_all(number: int) -> None:
-        done[0] += 1
-
-    async def work() -> float:
-        async with app.open_async():
-            await app.schema_manager.apply_schema_async()
-            began = time.perf_counter()
-            for begin in range(0, options.events, 100):
-                await nothing_at_all.batch_defer_async(*[{"number": n} for n in range(begin, begin + 100)])
-            await app.run_worker_async(wait=False, concurrency=16, listen_notify=False)
-            return time.perf_counter() - began
-
-    seconds = asyncio.run(work())
-    assert done[0] == options.events
-    return {"events/s": options.events / seconds}
-
-
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks dispatch", description=__doc__)
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--long", type=int, default=200_000)
+    parser.add_argument("--jobs", type=int, default=3_000, help="of `single` and `peer`")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--only", choices=PARTS)
+    parser.add_argument("--only", choices=PARTS, nargs="+")
     parser.add_argument("--url", default="", help="a PostgreSQL; without it one is started")
     parser.add_argument("--child", choices=PARTS, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -243,12 +226,16 @@ def main(arguments: list[str]) -> int:
 
 
 def _measured(options: argparse.Namespace) -> int:
-    good = True
-    for part in [options.only] if options.only else PARTS:
+    good, best = True, dict[str, float]()
+    for part in options.only or PARTS:
         rounds = options.rounds if part in (*RATES, "database", "latency") else 1
         found = [run for _ in range(rounds) if (run := _child(part, options))]
         for run in found:
             print(f"  {part:12}" + "  ".join(f"{value:>10,.1f} {name}" for name, value in run.items()))
+        if part in RATES and found:
+            best[part] = max(run["events/s"] for run in found)
+        if part == "peer" and {"single", "peer"} <= best.keys():
+            print(f"  single / peer {best['single'] / best['peer']:.1f} times")
         if part in BARS:
             good &= max(run["events/s"] for run in found) >= BARS[part]
         if part == "latency":
@@ -258,13 +245,27 @@ def _measured(options: argparse.Namespace) -> int:
     return 0 if good else 1
 
 
-def _child(part: str, options: argparse.Namespace) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks", "dispatch", "--child", part, "--url", options.url]
-    command += ["--events", str(options.events), "--long", str(options.long)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode and part == "peer":
-        print(f"  {part:12}not measured: {done.stderr.strip().splitlines()[-1]}")
+def _peer(options: argparse.Namespace) -> dict[str, float]:
+    made = subprocess.run(["sh", ".ci/peers"], cwd=ROOT, check=False)
+    if made.returncode:
+        print("  peer        not measured: .venv-peers cannot be made")
         return {}
+    command = [
+        ROOT / ".venv-peers/bin/python",
+        ROOT / "benchmarks/dispatch_peer.py",
+        options.url,
+        str(options.jobs),
+    ]
+    found: dict[str, float] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    return found
+
+
+def _child(part: str, options: argparse.Namespace) -> dict[str, float]:
+    if part == "peer":
+        return _peer(options)
+    command = [sys.executable, "-m", "benchmarks", "dispatch", "--child", part, "--url", options.url]
+    command += ["--events", str(options.events), "--long", str(options.long), "--jobs", str(options.jobs)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
