@@ -256,12 +256,12 @@ def test_an_event_goes_its_way_once(world: World, woven: Any, tmp_path: Path) ->
     table = world.environ["WEAVE_TABLE"]  # the two remember in the same way
     world.environ |= {"DISPATCH_FILE": str(tmp_path / "dispatch.yml"), "DISPATCH_TABLE": table}
 
-    for _ in range(2):
-        answer, _ = world.invoke("dispatch", event("dispatch"))
+    for sample in ("dispatch", "dispatch", "dispatch_rule"):
+        answer, _ = world.invoke("dispatch", event(sample))
         assert {"batchItemFailures": []} == answer
 
     said = [json.loads(line) for line in world.lines if '"app":"dispatch"' in line]
-    assert [["note"], []] == [one["ran"] for one in said if one["message"] == "event"]
+    assert [["note"], [], ["note"]] == [one["ran"] for one in said if one["message"] == "event"]
 
 
 def test_no_sample_is_left_out() -> None:

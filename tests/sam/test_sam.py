@@ -40,7 +40,7 @@ FUNCTIONS = {
     for name, one in read_template(ROOT / TEMPLATE)["Resources"].items()
     if one["Type"] == "AWS::Serverless::Function"
 }
-ORDER = ("ingest", "drop", "load", "hook")
+ORDER = ("ingest", "drop", "load", "step", "dispatch", "hook")
 """What lands comes before what loads it. An app that is not here has no world here: weave
 speaks to git hosts by https only."""
 SAMPLES = [
@@ -127,6 +127,7 @@ def local(sam: Path, containers: Engine, tmp_path_factory: pytest.TempPathFactor
             pytest.fail(f"{error}")
         config = folder / "sam" / "layers" / f"config-{machine_arch()}" / "python"
         (config / "weave.yml").write_text(WEAVE)
+        (config / "dispatch.yml").write_text(DISPATCH)
         s3, queue = fill(account, site.api_key)
         every = {"ENVIRONMENT": "dev", "BUCKET_NAME": BUCKET, "API_ENDPOINT": api, "WAREHOUSE_URL": warehouse}
         # The secret of each function; the names are those that the template gives them in the cloud.
@@ -138,6 +139,8 @@ def local(sam: Path, containers: Engine, tmp_path_factory: pytest.TempPathFactor
         every |= {
             "WEAVE_QUEUE_URL": queue.replace("127.0.0.1", containers.gateway),
             "WEAVE_TABLE": "deliveries",
+            "DISPATCH_QUEUE_URL": f"{endpoint}/111122223333/sluice-dev-dispatch",
+            "DISPATCH_TABLE": "dispatched",
         }
         named = {name: every | secrets[name] | {"LOG_LEVEL": "INFO"} for name in FUNCTIONS}
         yield Local(sam, folder, containers, named, s3, database)
@@ -156,16 +159,19 @@ def fill(account: str, api_key: str) -> tuple[Any, str]:
         "weave": git,
         "load": {},
         "drop": {},
+        "step": {},
+        "dispatch": {},
     }.items():
         secrets.create_secret(Name=f"sluice/dev/{app}", SecretString=json.dumps(said))
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket=BUCKET, Key="drop/signups/2026-11-20 morning.jsonl", Body=LINE)
-    dynamodb.create_table(
-        TableName="deliveries",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    for table in ("deliveries", "dispatched"):
+        dynamodb.create_table(
+            TableName=table,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
     made = sqs.create_queue(QueueName="weave.fifo", Attributes={"FifoQueue": "true"})
     return s3, made["QueueUrl"]
 
@@ -176,6 +182,16 @@ repositories:
     repository: acme/flows
     credential: GITHUB_TOKEN
     webhook_secrets: [WEBHOOK_SECRET]
+"""
+
+
+DISPATCH = """
+input:
+  - {name: orders, type: sqs, connection_string: "https://sqs.eu-central-1.amazonaws.com/111122223333/sluice-dispatch"}
+  - {name: plans, type: landing, connection_string: recurly.plans}
+process:
+  - {name: note, type: python, execution_context: {callable: "logging:captureWarnings"}}
+links: [{from: [orders, plans], to: note}]
 """
 
 
@@ -211,8 +227,10 @@ def test_a_function_answers_its_sample_event_in_a_container(local: Local, name: 
 
     assert isinstance(answer, dict), answer
     assert "errorType" not in answer, f"{answer}\n{local.said[-3000:]}"
-    if sample == "load_sqs":
+    if sample == "load_sqs" or FUNCTIONS[name] == "dispatch":
         assert {"batchItemFailures": []} == answer
+    elif sample == "step":
+        assert {"passed": True, "failed": 0} == answer
     elif sample == "hook":
         assert 202 == answer["statusCode"]
     elif sample == "ingest_plan":
