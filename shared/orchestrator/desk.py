@@ -41,6 +41,8 @@ class Desk:
         self.passed: Counter[tuple[str, str]] = Counter()
         """How many events went along each link, by the names of its ends."""
         self._first: dict[tuple[str, str], Link] = {}
+        self._alone: Job | None = None
+        self._aside: list[Job] = []
 
     def arrange(self, graph: Graph) -> None:
         """Take the processes and policies of a graph over. What waits for a process that is gone goes to `lost`."""
@@ -98,7 +100,11 @@ class Desk:
             if not lane.may_start(now):
                 self._sleep(lane, now)
                 continue
+            if self._set_aside(lane):
+                continue
             job = lane.start()
+            if job.on_its_last:
+                self._alone = job
             if lane.ready:
                 lane.queued = True
                 turn.append(lane)
@@ -109,7 +115,18 @@ class Desk:
     def ended(self, job: Job, now: float, *, well: bool) -> None:
         """An attempt is over and its slot is free; what came of it is settled when it is in the journal."""
         job.lane.ended(now, well=well)
-        self._offer(job.lane)
+        self._leave(job)
+
+    def put_back(self, job: Job) -> None:
+        """A job that was taken has not begun."""
+        job.lane.put_back()
+        self._ready(job)
+        self._leave(job)
+
+    def gave_back(self, job: Job) -> None:
+        """A job was ended with the dispatcher: that says nothing about its process."""
+        job.lane.running -= 1
+        self._leave(job)
 
     def settle(self, job: Job, phase: Phase, now: float, *, pause: float = 0.0) -> Standing | None:
         """What came of an attempt is in the journal; returns how the event is to be closed when it is over."""
@@ -152,6 +169,25 @@ class Desk:
                 return name
         return ""
 
+    def _set_aside(self, lane: Lane) -> bool:
+        """On its last life a job runs while no other such job does.
+
+        If the dispatcher ends then, the jobs that merely ran beside the one that ends it do not die with it.
+        """
+        if self._alone is None or not lane.ready[0].on_its_last:
+            return False
+        self._aside.append(lane.ready.popleft())
+        self._offer(lane)
+        return True
+
+    def _leave(self, job: Job) -> None:
+        """The slot of a job is free."""
+        self._offer(job.lane)
+        if job is self._alone:
+            self._alone, aside, self._aside = None, self._aside, []
+            for one in aside:
+                self._ready(one)
+
     def _is_first(self, event: Event, stop: Stop) -> bool:
         """Whether a link leads from the event's input to this stop, and lets it pass."""
         if not stop.after:
@@ -172,7 +208,8 @@ class Desk:
             return
         stop = underway.route[number]
         lane = self.lanes.get(stop.process) or Lane(stop.process, Policy(), closed=True)
-        job = Job(underway, number, lane, known.attempt + 1 if known else 1, fault=stop.fault)
+        job = Job(underway, number, lane, fault=stop.fault)
+        due = _go_on(job, known) if known is not None else 0.0
         lane.pending += 1
         if not job.fault:
             try:
@@ -181,9 +218,9 @@ class Desk:
                 job.fault = str(error)
         if underway.missing[number]:
             underway.held[number] = job
-        elif known is not None and known.phase is Phase.RETRY:
+        elif due > wall and not job.fault:
             # Wall time may have jumped since: no pause is longer than the longest that the policy has.
-            self._later(job, now + min(max(0.0, known.due - wall), lane.policy.retry.most))
+            self._later(job, now + min(due - wall, lane.policy.retry.most))
         else:
             self._ready(job)
 
@@ -233,6 +270,21 @@ class Desk:
             if (following := job.lane.leave_line(job)) is not None:
                 self._ready(following)
         return Standing.DEAD if underway.stuck else Standing.DONE
+
+
+def _go_on(job: Job, known: Outcome) -> float:
+    """Where the attempts of a job stand; when the next one may begin."""
+    retry = job.lane.policy.retry
+    if known.phase is not Phase.STARTED:
+        job.attempt = known.attempt + 1
+        return known.due
+    job.attempt, job.deaths = known.attempt, known.deaths + 1
+    if job.deaths >= retry.deaths and not job.fault:
+        job.fault = (
+            f"the dispatcher ended {job.deaths} times in a row while this ran (in attempt {job.attempt})\n"
+            "see whether it is what ends it, or took its memory; then retry it"
+        )
+    return known.at + retry.pause(job.deaths, 0.0)
 
 
 def _known(claimed: Claimed) -> tuple[dict[str, Outcome], list[bool]]:

@@ -71,7 +71,8 @@ class Run:
     """One attempt of a process at an event.
 
     `key` is the same for every attempt at this pair and for no other pair: a process that remembers it, or hands it on
-    (`Idempotency-Key`), takes effect once. `cancelled` is set when the time is over or the dispatcher cannot wait.
+    (`Idempotency-Key`), takes effect once. `cancelled` is set when the time is over or the dispatcher cannot wait;
+    `last_words` is how many seconds may pass then before what runs is ended by force.
     """
 
     process: str
@@ -79,6 +80,7 @@ class Run:
     attempt: int = 1
     timeout: float | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
+    last_words: float = 3.0
 
 
 class Process(Protocol):

@@ -110,12 +110,18 @@ class Intake:
             source.seen += events
             source.last_at = source.clock.now().timestamp()
 
-    def stop(self, grace: float) -> None:
+    def ask_to_stop(self) -> None:
         with self._lock:
             for one in self.sources.values():
                 one.stop.set()
+
+    def stop(self, grace: float) -> None:
+        """Wait until all inputs have returned, `grace` seconds at most."""
+        self.ask_to_stop()
+        until = self._taker.clock.monotonic() + grace
+        with self._lock:
             for one in self.sources.values():
-                _join(one, grace)
+                _join(one, max(0.0, until - one.clock.monotonic()))
 
     def done(self) -> bool:
         """Whether every input has returned."""

@@ -72,7 +72,10 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of an attempt. Times are seconds since 1970; `due` is when a retry may begin."""
+    """What came of an attempt. Times are seconds since 1970; `due` is when a retry may begin.
+
+    `deaths`, of an attempt that began, is how often in a row the dispatcher had ended during it before.
+    """
 
     event: int
     process: str
@@ -83,6 +86,7 @@ class Outcome:
     due: float = 0.0
     error: str = ""
     logs: str = ""
+    deaths: int = 0
 
 
 @dataclass(slots=True)

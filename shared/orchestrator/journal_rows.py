@@ -26,13 +26,14 @@ def event_of(text: str) -> Event:
 
 def row_of(o: Outcome) -> tuple[Any, ...]:
     """The columns of an outcome, in the order of `outcome_of`."""
-    return (o.event, o.process, int(o.phase), o.attempt, o.at, o.seconds, o.due, o.error, o.logs)
+    return (o.event, o.process, int(o.phase), o.attempt, o.at, o.seconds, o.due, o.error, o.logs, o.deaths)
 
 
 def outcome_of(row: Sequence[Any]) -> Outcome:
     return Outcome(
-        row[0], row[1], Phase(row[2]), row[3], row[4], seconds=row[5], due=row[6], error=row[7], logs=row[8]
-    )
+        row[0], row[1], Phase(row[2]), row[3], row[4],
+        seconds=row[5], due=row[6], error=row[7], logs=row[8], deaths=row[9],
+    )  # fmt: skip
 
 
 def kept_of(rows: Iterable[Sequence[Any]], outcomes: Mapping[int, Sequence[Outcome]]) -> Iterable[Kept]:

@@ -49,6 +49,13 @@ class Job:
     began: float = 0.0
     fault: str = ""
     """Why it can never start."""
+    deaths: int = 0
+    """How often in a row the dispatcher has ended while this ran."""
+
+    @property
+    def on_its_last(self) -> bool:
+        """Whether one more end of the dispatcher makes it a dead letter."""
+        return self.deaths >= self.lane.policy.retry.deaths - 1
 
 
 @dataclass
@@ -104,6 +111,11 @@ class Lane:
         if self.policy.rate is not None:
             self.tokens -= 1
         return job
+
+    def put_back(self) -> None:
+        """What `start` gave has not begun."""
+        self.running -= 1
+        self.tally.started -= 1
 
     def wakes_at(self, now: float) -> float | None:
         """When a lane that has work and slots, and may not start, may."""

@@ -29,6 +29,14 @@ class Retry(_Part):
     jitter: float = Field(0.5, ge=0, le=1)
     """The part of a pause that is left to chance, so that what failed together does not come back together."""
 
+    @property
+    def deaths(self) -> int:
+        """How often in a row the dispatcher may end during an attempt, before that is a dead letter too.
+
+        Not fewer than 3, as a crash of something else may have ended it; see docs/dispatch.md.
+        """
+        return max(self.attempts, 3)
+
     def pause(self, attempt: int, chance: float, *, after: float | None = None) -> float:
         """Seconds before the next attempt when `attempt` (from 1) failed; `chance` is in [0, 1).
 

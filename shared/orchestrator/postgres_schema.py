@@ -30,8 +30,13 @@ CREATE INDEX IF NOT EXISTS event_dead ON sluice_journal.event (id) WHERE standin
 CREATE TABLE IF NOT EXISTS sluice_journal.pair (
   event bigint NOT NULL, process text NOT NULL, phase smallint NOT NULL, attempt integer NOT NULL,
   at double precision NOT NULL, seconds double precision NOT NULL, due double precision NOT NULL, error text NOT NULL,
-  logs text NOT NULL, PRIMARY KEY (event, process)
+  logs text NOT NULL, deaths integer NOT NULL DEFAULT 0, PRIMARY KEY (event, process)
 );
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'sluice_journal.pair'::regclass AND attname = 'deaths') THEN
+    ALTER TABLE sluice_journal.pair ADD COLUMN deaths integer NOT NULL DEFAULT 0;
+  END IF;
+END $$;
 CREATE TABLE IF NOT EXISTS sluice_journal.bookmark (source text PRIMARY KEY, body text NOT NULL);
 CREATE TABLE IF NOT EXISTS sluice_journal.document (
   id integer PRIMARY KEY, body text NOT NULL, at double precision NOT NULL, note text NOT NULL
@@ -69,11 +74,12 @@ FROM unnest(%s::text[], %s::text[], %s::int[], %s::float8[], %s::bigint[], %s::t
 ON CONFLICT (key) DO NOTHING RETURNING id, key
 """
 OUTCOME = """
-INSERT INTO sluice_journal.pair (event, process, phase, attempt, at, seconds, due, error, logs)
+INSERT INTO sluice_journal.pair (event, process, phase, attempt, at, seconds, due, error, logs, deaths)
 SELECT * FROM unnest(%s::bigint[], %s::text[], %s::smallint[], %s::int[], %s::float8[], %s::float8[], %s::float8[],
-                     %s::text[], %s::text[])
+                     %s::text[], %s::text[], %s::int[])
 ON CONFLICT (event, process) DO UPDATE SET phase = excluded.phase, attempt = excluded.attempt, at = excluded.at,
-  seconds = excluded.seconds, due = excluded.due, error = excluded.error, logs = excluded.logs
+  seconds = excluded.seconds, due = excluded.due, error = excluded.error, logs = excluded.logs,
+  deaths = excluded.deaths
 """
 CLOSE = """
 WITH closed AS (
@@ -122,10 +128,11 @@ WHERE l.id = n.id AND l.events <= n.events
 """
 ROUTES = "SELECT id, body FROM sluice_journal.route WHERE id = ANY (%s)"
 PAIRS = """
-SELECT event, process, phase, attempt, at, seconds, due, error, logs FROM sluice_journal.pair WHERE event = ANY (%s)
+SELECT event, process, phase, attempt, at, seconds, due, error, logs, deaths FROM sluice_journal.pair
+WHERE event = ANY (%s)
 """
 RUNS = """
-SELECT event, process, phase, attempt, at, seconds, due, error, logs FROM sluice_journal.pair
+SELECT event, process, phase, attempt, at, seconds, due, error, logs, deaths FROM sluice_journal.pair
 WHERE process = %(process)s AND (%(before)s = 0 OR event < %(before)s) ORDER BY event DESC LIMIT %(limit)s
 """
 TRIM = """

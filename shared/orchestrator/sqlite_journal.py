@@ -195,6 +195,11 @@ class SqliteJournal(SqliteArchive):
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         found = connection.execute("PRAGMA user_version").fetchone()[0]
+        while found in sql.CHANGES:
+            connection.executescript(
+                f"BEGIN; {sql.CHANGES[found]}; PRAGMA user_version = {found + 1}; COMMIT;"
+            )
+            found += 1
         if found not in (0, sql.LAYOUT):
             raise Misconfigured(
                 f"the journal has layout {found}, and this program writes {sql.LAYOUT}",

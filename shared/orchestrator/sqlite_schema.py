@@ -18,15 +18,18 @@ CREATE INDEX IF NOT EXISTS event_open ON event (id) WHERE standing = 0;
 CREATE INDEX IF NOT EXISTS event_dead ON event (id) WHERE standing = 2;
 CREATE TABLE IF NOT EXISTS pair (
   event INTEGER NOT NULL, process TEXT NOT NULL, phase INTEGER NOT NULL, attempt INTEGER NOT NULL, at REAL NOT NULL,
-  seconds REAL NOT NULL, due REAL NOT NULL, error TEXT NOT NULL, logs TEXT NOT NULL, PRIMARY KEY (event, process)
+  seconds REAL NOT NULL, due REAL NOT NULL, error TEXT NOT NULL, logs TEXT NOT NULL,
+  deaths INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (event, process)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS bookmark (source TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS document (
   id INTEGER PRIMARY KEY, body TEXT NOT NULL, at REAL NOT NULL, note TEXT NOT NULL
 );
 """
-LAYOUT = 1
+LAYOUT = 2
 """Written into `user_version`; a file with another number was written by another version of this program."""
+CHANGES = {1: "ALTER TABLE pair ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0"}
+"""What makes the next layout of a file of an older one."""
 
 KNOWN = "SELECT key FROM event WHERE key IN (SELECT value FROM json_each(?))"
 ACCEPT = """
@@ -34,12 +37,13 @@ INSERT INTO event (id, key, body, route, at, mine)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?)
 """
 OUTCOME = """
-INSERT INTO pair (event, process, phase, attempt, at, seconds, due, error, logs)
+INSERT INTO pair (event, process, phase, attempt, at, seconds, due, error, logs, deaths)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-       value ->> 8
+       value ->> 8, value ->> 9
 FROM json_each(?) WHERE true
 ON CONFLICT (event, process) DO UPDATE SET phase = excluded.phase, attempt = excluded.attempt, at = excluded.at,
-  seconds = excluded.seconds, due = excluded.due, error = excluded.error, logs = excluded.logs
+  seconds = excluded.seconds, due = excluded.due, error = excluded.error, logs = excluded.logs,
+  deaths = excluded.deaths
 """
 CLOSE = """
 UPDATE event SET mine = 0, standing = CASE
@@ -59,7 +63,7 @@ LEFT_BEHIND = "UPDATE event SET mine = 0, crashes = crashes + 1 WHERE standing =
 RELEASE = "UPDATE event SET mine = 0 WHERE id IN (SELECT value FROM json_each(?))"
 RELEASE_ALL = "UPDATE event SET mine = 0 WHERE standing = 0 AND mine = 1"
 PAIRS = """
-SELECT event, process, phase, attempt, at, seconds, due, error, logs FROM pair
+SELECT event, process, phase, attempt, at, seconds, due, error, logs, deaths FROM pair
 WHERE event IN (SELECT value FROM json_each(?))
 """
 OLD = """
@@ -69,6 +73,6 @@ ORDER BY id LIMIT 2000
 FORGET_PAIRS = "DELETE FROM pair WHERE event IN (SELECT value FROM json_each(?))"
 FORGET = "DELETE FROM event WHERE id IN (SELECT value FROM json_each(?))"
 RUNS = """
-SELECT event, process, phase, attempt, at, seconds, due, error, logs FROM pair
+SELECT event, process, phase, attempt, at, seconds, due, error, logs, deaths FROM pair
 WHERE process = ?1 AND (?2 = 0 OR event < ?2) ORDER BY event DESC LIMIT ?3
 """

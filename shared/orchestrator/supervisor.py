@@ -115,8 +115,10 @@ class Supervisor:
             self.draining = True
             self.taking.room.notify_all()
             self._alarm.notify_all()
-        self.intake.stop(grace)
+        until = self.clock.monotonic() + grace
+        self.intake.ask_to_stop()
         quiet = self.crew.dismiss(grace)
+        self.intake.stop(max(until - self.clock.monotonic(), 1.0))
         self.writer.flush(max(grace, 5.0))
         self.writer.stop()
         with self.lock:
@@ -158,17 +160,29 @@ class Supervisor:
             self._look_at_alarm(now)  # a lane that waits for a token or its breaker has set a timer
         return job
 
+    def announced(self, job: Job) -> bool:
+        """Write down that an attempt begins, where one has ended the dispatcher; False when that cannot be written."""
+        underway = job.underway
+        if not underway.suspect:
+            return True
+        began = Outcome(
+            underway.id, job.lane.name, Phase.STARTED, job.attempt, self.clock.now().timestamp(),
+            error="the dispatcher ended while this ran", deaths=job.deaths,
+        )  # fmt: skip
+        try:
+            self.writer.begin(began).result()
+        except Transient:
+            return False  # told by `_troubled` or `_fenced`
+        return True
+
+    def put_back(self, job: Job) -> None:
+        """A job that was taken has not begun; the lock is held."""
+        self.desk.put_back(job)
+
     def perform(self, job: Job, run: Run) -> tuple[Any, BaseException | None]:
         """One attempt; what the process returned or raised."""
-        underway = job.underway
-        if underway.suspect:
-            began = Outcome(
-                underway.id, job.lane.name, Phase.STARTED, job.attempt, self.clock.now().timestamp(),
-                error="the dispatcher ended while this ran",
-            )  # fmt: skip
-            self.writer.begin(began).result()
         try:
-            return self.processes[job.lane.name].execute(underway.event, run), None
+            return self.processes[job.lane.name].execute(job.underway.event, run), None
         except BaseException as error:  # noqa: BLE001 - a process may raise anything, and nothing of it may end a worker
             return None, error
 
@@ -186,6 +200,22 @@ class Supervisor:
             self.desk.ended(job, self.clock.monotonic(), well=verdict.phase is Phase.DONE)
             self._tell(job, outcome)
         self.writer.record(outcome, (job, verdict.pause))
+
+    def gave_back(self, job: Job, seconds: float, logs: str) -> None:
+        """An attempt was ended with the dispatcher: the pair is open again, and the attempt does not count."""
+        error = "the dispatcher was stopped before this was done: it begins again at the next start"
+        at = self.clock.now().timestamp()
+        outcome = Outcome(
+            job.underway.id, job.lane.name, Phase.RETRY, job.attempt - 1, at, seconds=seconds, error=error, logs=logs
+        )  # fmt: skip
+        with self.lock:
+            self.desk.gave_back(job)
+            where = {"process": outcome.process, "event": outcome.event, "attempt": job.attempt}
+            LOG.warning(
+                "%s, event %d, attempt %d: given back after %.1f s, as the dispatcher ends",
+                *(*where.values(), seconds), extra={"where": where},
+            )  # fmt: skip
+        self.writer.record(outcome, (job, 0.0))
 
     def _tell(self, job: Job, outcome: Outcome) -> None:
         tally = job.lane.tally

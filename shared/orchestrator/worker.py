@@ -9,11 +9,14 @@ from typing import Any, Protocol
 from shared.common.ports import Clock
 from shared.orchestrator.doors import Run
 from shared.orchestrator.faults import TimedOut
+from shared.orchestrator.journal import Phase
 from shared.orchestrator.lane import Job
 from shared.orchestrator.verdict import Verdict
 
-OVERTIME = 2.0
-"""Seconds between asking a process to stop (`Run.cancelled`) and going on without it."""
+OVERTIME = 5.0
+"""Seconds between asking a process to stop (`Run.cancelled`) and going on without it; more than `Run.last_words`."""
+ENDING = 5.0
+"""The last seconds of `grace` at most, in which what still runs is ended."""
 
 
 class Work(Protocol):
@@ -24,11 +27,17 @@ class Work(Protocol):
 
     def next_job(self) -> Job | None: ...
 
+    def announced(self, job: Job) -> bool: ...
+
+    def put_back(self, job: Job) -> None: ...
+
     def perform(self, job: Job, run: Run) -> tuple[Any, BaseException | None]: ...
 
     def judged(self, job: Job, status: Any, error: BaseException | None) -> Verdict: ...
 
     def ended(self, job: Job, seconds: float, verdict: Verdict) -> None: ...
+
+    def gave_back(self, job: Job, seconds: float, logs: str) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -36,6 +45,8 @@ class Running:
     job: Job
     run: Run
     deadline: float
+    stopped: bool = False
+    """It was asked to stop because the dispatcher ends."""
 
 
 class Crew:
@@ -78,15 +89,25 @@ class Crew:
             self._abandon(one)
 
     def dismiss(self, grace: float) -> bool:
-        """No new jobs; wait for those at work. False when some do not end even after they were asked to."""
+        """No new jobs; wait for those at work, and end them before `grace` is over. False when some do not end.
+
+        What has to be ended is given back: it did nothing wrong, so its attempt does not count.
+        """
+        ending = min(ENDING, grace / 4)
         with self._call:
             self._ending = True
             self._call.notify_all()
-            if self._call.wait_for(lambda: not self.running, grace):
+            if self._call.wait_for(lambda: not self.running, grace - ending):
                 return True
             for one in self.running.values():
+                one.stopped, one.run.last_words = True, ending / 2
                 one.run.cancelled.set()
-            return self._call.wait_for(lambda: not self.running, OVERTIME)
+            self._call.wait_for(lambda: not self.running, max(ending, 0.5))
+            now, left = self._work.clock.monotonic(), list(self.running.values())
+            for one in left:
+                self._abandon(one)
+                self._work.gave_back(one.job, now - one.job.began, "")
+            return not left
 
     def _abandon(self, one: Running) -> None:
         del self.running[one.job]
@@ -105,14 +126,24 @@ class Crew:
                     self._idle -= 1
                     job = work.next_job()
                 one = self._begin(job)
+            if not work.announced(job):
+                with self._call:
+                    if self.running.pop(job, None) is None:
+                        return
+                    work.put_back(job)
+                continue
             status, error = work.perform(job, one.run)
+            seconds = work.clock.monotonic() - job.began
+            verdict = work.judged(job, status, error)
             with self._call:
                 if self.running.pop(job, None) is None:
                     return  # somebody gave it up, and hired another worker
+                if one.stopped and verdict.phase is not Phase.DONE and seconds < job.lane.policy.timeout:
+                    work.gave_back(job, seconds, verdict.logs)
+                else:
+                    work.ended(job, seconds, verdict)
                 if self._ending and not self.running:
                     self._call.notify_all()
-            seconds = work.clock.monotonic() - job.began
-            work.ended(job, seconds, work.judged(job, status, error))
 
     def _begin(self, job: Job) -> Running:
         policy = job.lane.policy

@@ -27,8 +27,6 @@ from shared.orchestrator.faults import NonZeroExit, TimedOut
 from shared.orchestrator.settings import ProcessSettings, Surroundings
 from shared.orchestrator.status import Status
 
-LAST_WORDS = 5.0
-"""Seconds between SIGTERM and SIGKILL for a command that is over time."""
 TAIL = 64_000
 """Bytes of output that are kept: the last ones."""
 
@@ -77,7 +75,7 @@ class Command:
             try:
                 code = _wait(started, run)
             finally:
-                _end(started)
+                _end(started, run.last_words)
             logs = _tail(output)
         if code is None:
             raise TimedOut(run.timeout or 0.0, logs=logs)
@@ -93,7 +91,7 @@ def _wait(started: subprocess.Popen[bytes], run: Run) -> int | None:
     """The exit code; None when the time is over or the run was cancelled."""
     until = None if run.timeout is None else time.monotonic() + run.timeout
     while True:
-        left = 0.2 if until is None else min(0.2, until - time.monotonic())
+        left = 0.05 if until is None else min(0.05, until - time.monotonic())
         try:
             return started.wait(timeout=max(left, 0.0))
         except subprocess.TimeoutExpired:
@@ -101,12 +99,12 @@ def _wait(started: subprocess.Popen[bytes], run: Run) -> int | None:
                 return None
 
 
-def _end(started: subprocess.Popen[bytes]) -> None:
+def _end(started: subprocess.Popen[bytes], last_words: float) -> None:
     """No process of the group outlives the attempt."""
     if started.poll() is None:
         _signal(started, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            started.wait(timeout=LAST_WORDS)
+            started.wait(timeout=last_words)
     _signal(started, signal.SIGKILL)
     started.wait()
 
