@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from shared.aws.clients import client as aws_client
@@ -30,21 +31,38 @@ class S3Shelf:
     def delete(self, path: str) -> None:
         self._call("delete_object", path)
 
+    def differing(self, artifacts: Mapping[str, str]) -> set[str]:
+        """Those that are not there; what somebody wrote over an object is not seen, as that would take reading all."""
+        return artifacts.keys() - self._names()
+
+    def _names(self) -> set[str]:
+        found: set[str] = set()
+        token: dict[str, str] = {}
+        while True:
+            page = self._ask("list_objects_v2", self._prefix, Prefix=self._prefix, **token)
+            found |= {one["Key"].removeprefix(self._prefix) for one in page.get("Contents", ())}
+            if not page.get("IsTruncated"):
+                return found
+            token = {"ContinuationToken": page["NextContinuationToken"]}
+
     def url(self) -> str:
         return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
 
     def _call(self, method: str, path: str, **more: Any) -> Any:
+        return self._ask(method, self._prefix + path, Key=self._prefix + path, **more)
+
+    def _ask(self, method: str, key: str, **more: Any) -> Any:
         """One call, which botocore tries several times. Raises `KeyError` where there is no such object."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         client = self._client or aws_client("s3", attempts=5)
         try:
-            return getattr(client, method)(Bucket=self._bucket, Key=self._prefix + path, **more)
+            return getattr(client, method)(Bucket=self._bucket, **more)
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
             if code in ("NoSuchKey", "404"):
-                raise KeyError(path) from None
-            bucket, key = self._bucket, self._prefix + path
+                raise KeyError(key) from None
+            bucket = self._bucket
             if code in ("AccessDenied", "NoSuchBucket"):
                 hint = (
                     "the role needs s3:GetObject, s3:PutObject and s3:DeleteObject there, and s3:ListBucket"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from shared.gitops.manifest import NAME
+from shared.gitops.manifest import NAME, Manifest, digest, is_foreign
 from shared.gitops.repository import Files, Repository
 from shared.gitops.weave import Outcome
 
@@ -31,6 +31,12 @@ class Committed:
         placed = _placed(self.repository, self.folder, files, head)
         self.check()
         return self.repository.commit(self.branch, placed, parent=head, message=_message(outcome))
+
+    def spoiled(self, before: Manifest, head: str, touched: Collection[str] | None) -> set[str]:
+        return _spoiled(self.repository, self.folder, before, head, touched)
+
+    def foreign(self, made: Mapping[str, bytes], head: str) -> set[str]:
+        return _foreign(self.repository, self.folder, made, head)
 
     def nothing(self) -> None:
         """A commit is made or not; there is nothing to take back."""
@@ -66,6 +72,12 @@ class Proposed:
         return self.repository.propose(
             self.branch, placed, base=self.base, parent=head, title=title, body=body
         )
+
+    def spoiled(self, before: Manifest, head: str, touched: Collection[str] | None) -> set[str]:
+        return _spoiled(self.repository, self.folder, before, head, touched)
+
+    def foreign(self, made: Mapping[str, bytes], head: str) -> set[str]:
+        return _foreign(self.repository, self.folder, made, head)
 
     def _stands(self, placed: Files, head: str) -> bool:
         """Whether the branch is `head` with these files already, so that news that come twice write nothing."""
@@ -106,6 +118,27 @@ def _message(outcome: Outcome) -> str:
 def _manifest(repository: Repository, folder: str, head: str) -> bytes | None:
     path = f"{folder}/{NAME}"
     return repository.read([path], head).get(path)
+
+
+def _spoiled(
+    repository: Repository, folder: str, before: Manifest, head: str, touched: Collection[str] | None
+) -> set[str]:
+    """Only what changed since the manifest's commit can differ, and what our own commit behind that brought."""
+    places = {f"{folder}/{path}": known for path, known in before.artifacts.items()}
+    if touched is not None:
+        suspects = {*touched, *(f"{folder}/{path}" for path in before.written)}
+        places = {place: known for place, known in places.items() if place in suspects}
+    there = repository.read(places, head) if places else {}
+    return {
+        place.removeprefix(f"{folder}/")
+        for place, known in places.items()
+        if place not in there or digest(there[place]) != known
+    }
+
+
+def _foreign(repository: Repository, folder: str, made: Mapping[str, bytes], head: str) -> set[str]:
+    there = repository.read([f"{folder}/{path}" for path in made], head)
+    return {path for path, content in made.items() if is_foreign(there.get(f"{folder}/{path}"), content)}
 
 
 def _placed(repository: Repository, folder: str, files: Files, head: str) -> Files:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from shared.gitops.manifest import NAME, Manifest
+from shared.gitops.manifest import NAME, Manifest, is_foreign
 from shared.gitops.repository import Files
 from shared.gitops.weave import Outcome
 
@@ -20,6 +20,9 @@ class Shelf(Protocol):
 
     def delete(self, path: str) -> None:
         """Nothing happens when there is none."""
+
+    def differing(self, artifacts: Mapping[str, str]) -> set[str]:
+        """Those of these files (with their SHA-256) that are not there or are others, as far as that costs little."""
 
     def url(self) -> str: ...
 
@@ -38,6 +41,14 @@ class Shelved:
     def manifest(self, head: str) -> bytes | None:
         del head
         return self.shelf.get(NAME)
+
+    def spoiled(self, before: Manifest, head: str, touched: Collection[str] | None) -> set[str]:
+        del head, touched
+        return self.shelf.differing(before.artifacts)
+
+    def foreign(self, made: Mapping[str, bytes], head: str) -> set[str]:
+        del head
+        return {path for path, content in made.items() if is_foreign(self.shelf.get(path), content)}
 
     def deliver(self, files: Files, outcome: Outcome) -> str:
         del outcome

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from shared.common.errors import Misconfigured
+from shared.gitops.manifest import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,13 @@ class FolderShelf:
 
     def delete(self, path: str) -> None:
         self._at(path).unlink(missing_ok=True)
+
+    def differing(self, artifacts: Mapping[str, str]) -> set[str]:
+        """Every file is read: what somebody changed by hand is seen."""
+        there = {path: self.get(path) for path in artifacts}
+        return {
+            path for path, content in there.items() if content is None or digest(content) != artifacts[path]
+        }
 
     def url(self) -> str:
         return self.root.absolute().as_uri()

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from shared.common.errors import Misconfigured
+from shared.pipelines.targets.target import says_who_made_it
 
 NAME = ".sluice.json"
 VERSION = 1
@@ -34,7 +35,8 @@ class Manifest:
     """All definitions by path, as of the commit `sha`, made by the compiler `compiler`.
 
     `failed` are those that could not be compiled then; what they had been before is still in `definitions`. `pending`
-    are artifacts that were about to be written or deleted: nobody knows what is there until it is done again.
+    are artifacts that were about to be written or deleted: nobody knows what is there until it is done again. `written`
+    are those that came with this manifest: at `sha` itself they were not there yet, or others.
     """
 
     sha: str = ""
@@ -42,12 +44,18 @@ class Manifest:
     definitions: Mapping[str, Woven] = field(default_factory=lambda: MappingProxyType({}))
     failed: tuple[str, ...] = ()
     pending: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
 
     @property
     def artifacts(self) -> dict[str, str]:
         """The SHA-256 of every artifact by path; empty where it is pending."""
         known = [pair for woven in self.definitions.values() for pair in woven.artifacts.items()]
         return {**dict(known), **dict.fromkeys(self.pending, "")}
+
+    def makers(self, artifacts: Collection[str]) -> set[str]:
+        """The definitions that these artifacts were made of."""
+        some = frozenset(artifacts)
+        return {path for path, woven in self.definitions.items() if some & woven.artifacts.keys()}
 
     def to_bytes(self) -> bytes:
         """The same manifest is the same bytes."""
@@ -66,6 +74,7 @@ class Manifest:
             "compiler": self.compiler,
             "definitions": definitions,
             "failed": sorted(self.failed),
+            "written": sorted(self.written),
             **({"pending": sorted(self.pending)} if self.pending else {}),
         }
         return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=True).encode() + b"\n"
@@ -80,14 +89,20 @@ class Manifest:
             if document["version"] != VERSION:
                 raise ValueError(f"version {document['version']}")
             definitions = {path: _woven(one) for path, one in document["definitions"].items()}
-            failed, pending = tuple(document["failed"]), tuple(document.get("pending", ()))
-            return cls(document["sha"], document["compiler"], definitions, failed, pending)
+            failed = tuple(document["failed"])
+            pending, written = (tuple(document.get(name, ())) for name in ("pending", "written"))
+            return cls(document["sha"], document["compiler"], definitions, failed, pending, written)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Misconfigured(
                 f"the manifest cannot be read: {error}",
                 hint="delete it, and everything is compiled anew",
                 file=file,
             ) from None
+
+
+def is_foreign(there: bytes | None, made: bytes) -> bool:
+    """Whether the content that lies where an artifact shall go was written by somebody else."""
+    return there is not None and there != made and not says_who_made_it(there)
 
 
 def digest(content: bytes) -> str:

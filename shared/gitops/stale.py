@@ -101,10 +101,17 @@ class Contents:
         return self._found[path]
 
 
-def stale(
-    repository: Repository, scope: Scope, before: Manifest, head: str, *, version: str
-) -> tuple[set[str], set[str]]:
-    """The definitions to compile, and those that are gone."""
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """The definitions to compile, and those that are gone. `touched` are all files that changed; None: nobody knows."""
+
+    wanted: set[str]
+    gone: set[str]
+    touched: frozenset[str] | None
+
+
+def stale(repository: Repository, scope: Scope, before: Manifest, head: str, *, version: str) -> Stale:
+    """What has to be done since the manifest."""
     changes: Sequence[FileChange] | None = None
     if before.sha == head:
         changes = ()
@@ -112,17 +119,17 @@ def stale(
         changes = repository.changes(before.sha, head)
     if changes is None or before.compiler != version or any(scope.is_shared(one.path) for one in changes):
         there = {path for path in repository.files(head) if scope.is_definition(path)}
-        return there, before.definitions.keys() - there
-    touched = {one.path for one in changes}
+        known = None if changes is None else frozenset(one.path for one in changes)
+        return Stale(there, before.definitions.keys() - there, known)
+    touched = frozenset(one.path for one in changes)
     wanted = {
         one.path for one in changes if one.kind is not ChangeKind.REMOVED and scope.is_definition(one.path)
     }
     wanted |= {path for path, woven in before.definitions.items() if touched & set(woven.reads)}
     wanted |= set(before.failed) | scope.depend(touched, before.definitions)
-    pending = set(before.pending)
-    wanted |= {path for path, woven in before.definitions.items() if pending & woven.artifacts.keys()}
+    wanted |= before.makers(before.pending)
     gone = {one.path for one in changes if one.kind is ChangeKind.REMOVED} & before.definitions.keys()
-    return wanted - gone, gone
+    return Stale(wanted - gone, gone, touched)
 
 
 def _matches(path: str, patterns: Iterable[str]) -> bool:

@@ -8,7 +8,7 @@ stays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -60,6 +60,15 @@ class Delivery(Protocol):
     def manifest(self, head: str) -> bytes | None:
         """The manifest that lies with the artifacts; None where there is none."""
 
+    def spoiled(self, before: Manifest, head: str, touched: Collection[str] | None) -> set[str]:
+        """Artifacts that do not lie there as they were delivered, as far as that is seen at little cost.
+
+        `touched` are the files of the repository that changed since `before.sha`; None: any may have.
+        """
+
+    def foreign(self, made: Mapping[str, bytes], head: str) -> set[str]:
+        """The paths among `made` at which other content lies that Sluice has not made."""
+
     def deliver(self, files: Files, outcome: Outcome) -> str:
         """Write and delete artifacts (the manifest is one of `files`); returns where. Raises `Superseded`."""
 
@@ -92,17 +101,23 @@ def _once(
 ) -> Outcome:
     before = Manifest.of(delivery.manifest(head), file=NAME)
     contents = Contents(repository, head)
-    wanted, gone = stale(repository, scope, before, head, version=compiler.version)
+    found = stale(repository, scope, before, head, version=compiler.version)
+    spoiled = delivery.spoiled(before, head, found.touched) if before.definitions else set()
+    gone = found.gone
+    wanted = (found.wanted | before.makers(spoiled)) - gone
     contents.fetch(wanted)
     gone |= {path for path in wanted if path not in contents}
     compiled, failed = compile_all(sorted(wanted - gone), contents, compiler)
     definitions = {path: woven for path, woven in before.definitions.items() if path not in gone}
     failed |= conflicts(definitions, compiled)
+    failed |= _foreign(
+        delivery, head, before, {path: one for path, one in compiled.items() if path not in failed}
+    )
     fresh = {path: one for path, one in compiled.items() if path not in failed}
     definitions |= {path: _woven(one, contents.reads.get(path, ())) for path, one in fresh.items()}
     after = Manifest(head, compiler.version, definitions, tuple(sorted(failed)))
 
-    old, new = before.artifacts, after.artifacts
+    old, new = before.artifacts | dict.fromkeys(spoiled, ""), after.artifacts
     made = {path: content for one in fresh.values() for path, content in one.artifacts.items()}
     files: dict[str, bytes | None] = {
         p: content for p, content in made.items() if digest(content) != old.get(p)
@@ -120,7 +135,28 @@ def _once(
     if not files and same_compiler and before.failed == after.failed:
         delivery.nothing()
         return outcome
+    after = replace(after, written=outcome.written)
     return replace(outcome, delivered=delivery.deliver({**files, NAME: after.to_bytes()}, outcome))
+
+
+def _foreign(
+    delivery: Delivery, head: str, before: Manifest, compiled: Mapping[str, Compiled]
+) -> dict[str, str]:
+    """The definitions whose artifacts would take the place of somebody else's files."""
+    known = before.artifacts
+    made = {
+        artifact: content
+        for one in compiled.values()
+        for artifact, content in one.artifacts.items()
+        if artifact not in known
+    }
+    theirs = delivery.foreign(made, head) if made else set()
+    return {
+        path: f"{path}: {artifact} is there, and Sluice has not made it\n"
+        "  give the pipeline another name, or move that file away"
+        for path, one in compiled.items()
+        for artifact in sorted(theirs & one.artifacts.keys())
+    }
 
 
 def _woven(one: Compiled, reads: tuple[str, ...]) -> Woven:

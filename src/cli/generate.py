@@ -128,17 +128,15 @@ def _refuse_foreign(folder: Path, artifacts: Mapping[str, bytes]) -> None:
 
     It shows in formats whose artifacts say who made them.
     """
+    from shared.pipelines.targets.target import says_who_made_it
+
     for name, content in sorted(artifacts.items()):
         path = folder / name
-        if _says_whose(content) and path.is_file() and not _says_whose(path.read_bytes()):
+        if says_who_made_it(content) and path.is_file() and not says_who_made_it(path.read_bytes()):
             raise Misconfigured(
                 f"{path} is there, and Sluice has not made it",
                 hint="name the pipeline otherwise, move the file away, or say --force",
             )
-
-
-def _says_whose(content: bytes) -> bool:
-    return b"ade by sluice" in content[:200].lower()
 
 
 def _write(screen: Screen, folder: Path, artifacts: Mapping[str, bytes]) -> list[str]:

@@ -113,6 +113,11 @@ class Feature(StrEnum):
     RESOURCES = "resources"
 
 
+def says_who_made_it(content: bytes) -> bool:
+    """Whether an artifact says in its first lines that Sluice has made it; not every format has a place for that."""
+    return b"ade by sluice" in content[:200].lower()
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """An engine that plans are compiled for.

@@ -60,7 +60,7 @@ def test_all_that_git_shows_is_read_byte_for_byte(
     told = {
         path: content
         for path, content in changed.items()
-        if content and b"\0" not in content + old.get(path, b"")
+        if (content or old.get(path)) and b"\0" not in content + old.get(path, b"")
     }
     assert told == found
 

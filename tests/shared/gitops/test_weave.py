@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -95,6 +96,62 @@ def test_our_own_commit_makes_no_further_one() -> None:
     outcome = committed(repository)
 
     assert ("", head) == (outcome.delivered, repository.branches["main"])
+
+
+def test_what_somebody_changed_or_deleted_by_hand_is_made_anew() -> None:
+    repository = FakeRepository()
+    repository.push("main", {f"flows/{name}.yml": name.encode() for name in "abc"})
+    committed(repository)
+    repository.push("main", {"made/a.py": b"edited", "made/b.py": None})
+    compiler = Toy()
+
+    outcome = committed(repository, compiler)
+
+    assert {"a.py": b"1 a", "b.py": b"1 b", "c.py": b"1 c"} == made(repository)
+    assert ["flows/a.yml", "flows/b.yml"] == compiler.compiled
+    assert ("a.py", "b.py") == outcome.written
+    assert "" == committed(repository).delivered
+
+
+def test_a_shelf_is_mended_as_well() -> None:
+    repository, box = FakeRepository(), Box()
+    repository.push("main", {"flows/a.yml": b"a", "flows/b.yml": b"b"})
+    shelved(repository, box)
+    box.content["a.py"] = b"edited"
+    del box.content["b.py"]
+
+    assert ("a.py", "b.py") == shelved(repository, box).written
+    assert (b"1 a", b"1 b") == (box.content["a.py"], box.content["b.py"])
+
+
+@pytest.mark.parametrize("way", [committed, proposed])
+def test_files_of_others_are_left_as_they_are(way: Callable[[FakeRepository], Outcome]) -> None:
+    repository = FakeRepository()
+    ours = b"# Made by Sluice from a definition, by an older release"
+    repository.push("main", {"made/a.py": b"by hand", "made/b.py": ours, "made/c.py": b"1 c"})
+    repository.push("main", {f"flows/{name}.yml": name.encode() for name in "abc"})
+
+    outcome = way(repository)
+
+    assert {"flows/a.yml": (
+        "flows/a.yml: a.py is there, and Sluice has not made it\n"
+        "  give the pipeline another name, or move that file away"
+    )} == outcome.failed  # fmt: skip
+    branch = "main" if way is committed else "sluice/made"
+    assert {"a.py": b"by hand", "b.py": b"1 b", "c.py": b"1 c"} == made(repository, branch)
+    assert "" == way(repository).delivered or way is proposed
+
+    repository.push("main", {"made/a.py": None})
+    way(repository)
+    assert b"1 a" == made(repository, branch)["a.py"]
+
+
+def test_files_of_others_stay_on_a_shelf() -> None:
+    repository, box = FakeRepository(), Box({"a.py": b"by hand"})
+    repository.push("main", {"flows/a.yml": b"a", "flows/b.yml": b"b"})
+
+    assert {"flows/a.yml"} == shelved(repository, box).failed.keys()
+    assert (b"by hand", b"1 b") == (box.content["a.py"], box.content["b.py"])
 
 
 def test_what_lies_among_the_artifacts_is_no_definition() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from shared.common.errors import Misconfigured, Transient
 from shared.gitops.compiling import Compiled
+from shared.gitops.manifest import digest
 
 
 @dataclass
@@ -51,6 +52,9 @@ class Box:
     def delete(self, path: str) -> None:
         self._write()
         self.content.pop(path, None)
+
+    def differing(self, artifacts: Mapping[str, str]) -> set[str]:
+        return {path for path, known in artifacts.items() if digest(self.content.get(path, b"")) != known}
 
     def url(self) -> str:
         return "box://"

@@ -81,7 +81,7 @@ def test_somebody_who_pushes_before_any_call_is_woven_too(
         # The host tells of their push, too.
         woven(remote, deliver)
 
-        want = {"a3.py": b"1 a3", "c.py": b"by hand", "d.py": b"1 d"}
+        want = {"a3.py": b"1 a3", "c.py": b"1 c", "d.py": b"1 d"}
         assert want == artifacts(remote, branch), f"before call {place}, {seen[place]}"
         assert (deliver is proposed) == any(pull.open for pull in remote.model.pulls.values())
         place += 1
