@@ -2,7 +2,8 @@
 
 Cron is Unix cron with five fields. Times are local in the schedule's zone. Where a clock changes, this is what
 Debian's cron does: a time that is skipped runs right after the change, one that comes twice runs once. Where both
-the day of the month and the day of the week are restricted, either is enough.
+the day of the month and the day of the week are restricted, either is enough; where one of them begins with a star
+(`*/2`), crons differ, and the expression is refused.
 """
 
 from __future__ import annotations
@@ -116,6 +117,12 @@ def parse_cron(text: str) -> Cron:
         CronSim(expression, datetime(2026, 1, 1))  # noqa: DTZ001 - it wants a start; only the expression is looked at
     except CronSimError as error:
         raise Misconfigured(f'"{text[:60]}" is no cron expression: {str(error).lower()}') from None
+    day, weekday = fields[2], fields[4]
+    if "*" not in (day, weekday) and (day.startswith("*") or weekday.startswith("*")):
+        raise Misconfigured(
+            f'"{text[:60]}" means days that are both to Debian\'s cron, and days that are either to others',
+            hint="write the days out (1-31/2 for */2) where either is enough, or restrict one kind only",
+        )
     return Cron(expression)
 
 

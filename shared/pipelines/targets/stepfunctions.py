@@ -13,9 +13,15 @@ from typing import Any
 from shared.common.errors import Misconfigured
 from shared.pipelines.names import identifiers
 from shared.pipelines.plan import Plan
-from shared.pipelines.step import ForEach, Place
 from shared.pipelines.targets.json_lines import json_lines
 from shared.pipelines.targets.lanes import budget_of
+from shared.pipelines.targets.stepfunctions_bounds import (
+    MOST_BYTES,
+    MOST_EVENTS,
+    MOST_STATE,
+    check_plan,
+    check_states,
+)
 from shared.pipelines.targets.stepfunctions_features import FEATURES
 from shared.pipelines.targets.stepfunctions_flow import Flow, State, gathered, limit
 from shared.pipelines.targets.stepfunctions_loops import PER_POLL
@@ -25,20 +31,12 @@ from shared.pipelines.targets.stepfunctions_triggers import template
 from shared.pipelines.targets.stepfunctions_values import Slots
 from shared.pipelines.targets.stepfunctions_work import Worker, machine_name
 from shared.pipelines.targets.target import Options, Target, TargetName
-from shared.pipelines.values import Literal
 from shared.pipelines.work import Job, JobService
-
-MOST_BYTES = 1_048_576
-"""Bytes of a definition: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html, as the others."""
-MOST_EVENTS = 25_000
-"""Events in the history of an execution."""
 
 
 def compile_plan(plan: Plan, options: Options) -> Mapping[str, bytes]:
     """The artifacts. Raises `Misconfigured` with the place of everything that Step Functions cannot do."""
-    if faults := [f"{place} {text}" for place, text in _refused(plan)]:
-        raise Misconfigured("\n".join(faults))
-    _check_events(plan)
+    check_plan(plan)
     slots = Slots(_keys(plan))
     known, made = 0, _machine(plan, options, slots)
     while known < (known := sum(map(len, slots.wanted.values()))):  # each round finds values that are read
@@ -52,32 +50,24 @@ def compile_plan(plan: Plan, options: Options) -> Mapping[str, bytes]:
             f"{plan.place} the machine would have {len(text):,} bytes, and Step Functions takes {MOST_BYTES:,}; "
             "move steps to another pipeline and run it by a step of type pipeline"
         )
+    if len(text) > MOST_STATE // 2:  # else nothing in it can be: defaults are there twice at most
+        check_states(plan, made, machine_labels(plan), slots.of("p"))
     starts = json_lines(template(plan, name, made)) + "\n"
     return {f"{name}.asl.json": text.encode(), f"{name}.template.json": starts.encode()}
-
-
-def _refused(plan: Plan) -> Iterator[tuple[Place, str]]:
-    if plan.deadline_seconds is not None and plan.notifications.on_failure:
-        yield (
-            plan.at("deadline"),
-            "a deadline ends an execution of Step Functions at once, so nobody can be told by it; take out `deadline` "
-            "or `notifications.on_failure` of the pipeline",
-        )
-    if plan.schedule is not None and plan.schedule.catch_up:
-        yield (
-            plan.at("schedule", "catch_up"),
-            "Amazon EventBridge Scheduler does not make up for missed runs; take out `catch_up`",
-        )
 
 
 def _keys(plan: Plan) -> dict[str, str]:
     return {step.name: f"s{number}" for number, step in enumerate(plan.all_steps(), start=1)}
 
 
+def machine_labels(plan: Plan) -> dict[str, str]:
+    """The beginnings of the names of each step's states; none has a bracket."""
+    names = [step.name for step in plan.all_steps()]
+    return identifiers(names, allowed="A-Za-z0-9_ .-", longest=54, first="A-Za-z0-9_")
+
+
 def _machine(plan: Plan, options: Options, slots: Slots) -> State:
-    labels = identifiers(
-        [step.name for step in plan.all_steps()], allowed="A-Za-z0-9_ .-", longest=54, first="A-Za-z0-9_"
-    )
+    labels = machine_labels(plan)
     sender = next((owner.email for owner in plan.owners if owner.email), "")
     teller = Teller(options, plan.name, sender, plan.at("notifications"), labels)
     names = [parameter.name for parameter in plan.parameters]
@@ -139,7 +129,10 @@ def _begin(flow: Flow, plan: Plan, options: Options, slots: Slots) -> None:
     }
     flow.put(
         "(arn)",
-        {"arn.$": "States.StringSplit($$.StateMachine.Id, ':')", **{f"{n}.$": f"$.{n}" for n in _CARRIED}},
+        {
+            "arn.$": "States.StringSplit($$.StateMachine.Id, ':')",
+            **{f"{n}.$": f"$.{n}" for n in (*_BEGUN, "p")},
+        },
     )
     if _has_protocol(plan):
         run["dates.$"] = "$.dates"
@@ -147,7 +140,7 @@ def _begin(flow: Flow, plan: Plan, options: Options, slots: Slots) -> None:
     flow.put("(ready)", {"run": run, "p.$": "$.p", "nothing": None, "s": {}})
 
 
-_CARRIED = ("in", "nothing", "time", "day", "given", "p")
+_BEGUN = ("in", "nothing", "time", "day")
 
 
 def _parameters(flow: Flow, plan: Plan, slots: Slots) -> None:
@@ -160,10 +153,11 @@ def _parameters(flow: Flow, plan: Plan, slots: Slots) -> None:
     flow.result(
         "(defaults)", {parameter.name: parameter.default for parameter in plan.parameters}, "$.defaults"
     )
-    flow.put("(parameters)", {"all.$": "States.JsonMerge($.defaults, $.own, false)"}, "$.given")
+    kept = {f"{name}.$": f"$.{name}" for name in _BEGUN}
+    flow.put("(parameters)", {**kept, "all.$": "States.JsonMerge($.defaults, $.own, false)"})
     wanted = slots.of("p")
-    flow.extract("(parameters)", "$.given.all", wanted, into="$.x")
-    flow.put("(parameters that are read)", gathered(wanted, at="$.x"), "$.p")
+    flow.extract("(parameters)", "$.all", wanted, into="$.x")
+    flow.put("(parameters that are read)", {**kept, "p": gathered(wanted, at="$.x")})
 
 
 def _dates(flow: Flow) -> None:
@@ -210,26 +204,6 @@ def _polls(plan: Plan) -> int:
     """How often a job may be asked for its state, so that all of them fit into one history."""
     asked = sum(job.status is not None for job in _jobs(plan))
     return max(10, (MOST_EVENTS * 4 // 5) // (PER_POLL * max(1, asked)))
-
-
-def _check_events(plan: Plan) -> None:
-    """Refuse what is known to be too long for one history: about twenty events a step, with its gate and record."""
-    events = 100
-    for step in plan.all_steps():
-        events += 20 + 6 * step.retry.count
-        if isinstance(step.work, ForEach) and not isinstance(step.work.items, Literal):
-            items = getattr(step.work.items, "items", ())
-            each = sum(20 + 6 * inner.retry.count for inner in step.work.steps)
-            if len(items) * each > MOST_EVENTS:
-                raise Misconfigured(
-                    f"{step.place} {len(items)} items make more than the {MOST_EVENTS:,} events that an execution may "
-                    "have; do the items in a pipeline of their own"
-                )
-    if events > MOST_EVENTS:
-        raise Misconfigured(
-            f"{plan.place} the run would have about {events:,} events, and Step Functions ends one at {MOST_EVENTS:,}; "
-            "move steps to another pipeline and run it by a step of type pipeline"
-        )
 
 
 STEPFUNCTIONS = Target(TargetName.STEPFUNCTIONS, compile_plan, FEATURES, version=3)

@@ -22,6 +22,7 @@ from shared.common.types import JSON
 from shared.pipelines.step import ForEach, Notifications, Step
 from shared.pipelines.structure import Block, Parallel, Series, Single
 from shared.pipelines.targets.lanes import Budget, items_at_once, lanes
+from shared.pipelines.targets.stepfunctions_bounds import MOST_ITEMS
 from shared.pipelines.targets.stepfunctions_conditions import Rules
 from shared.pipelines.targets.stepfunctions_flow import End, Flow, State, empty, gathered
 from shared.pipelines.targets.stepfunctions_tell import Teller
@@ -32,8 +33,6 @@ from shared.pipelines.work import Branch, Wait
 
 _CHUNK = 500  # an expression may have 10,000 characters
 _MERGES = 8  # functions may be nested ten deep
-MOST_ITEMS = 40
-"""Iterations of an inline Map that Step Functions runs at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ is `?`; where Unix has both (either is enough), there are two schedules.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any, assert_never
 
@@ -163,7 +164,7 @@ def _schedules(schedule: Schedule, name: str) -> dict[str, Any]:
     found = {}
     for number, expression in enumerate(expressions, start=1):
         properties: dict[str, Any] = {
-            "Name": name if number == 1 else f"{name[:60]}-{number}",
+            "Name": schedule_name(name, number),
             "ScheduleExpression": expression,
             "ScheduleExpressionTimezone": "UTC" if isinstance(schedule.trigger, Once) else schedule.timezone,
             "FlexibleTimeWindow": {"Mode": "OFF"},
@@ -173,7 +174,6 @@ def _schedules(schedule: Schedule, name: str) -> dict[str, Any]:
                 "Input": _TIME,
             },
         }
-        properties["Name"] = properties["Name"][:64]
         if schedule.start is not None:
             properties["StartDate"] = format_instant(schedule.start)
         if schedule.end is not None:
@@ -183,6 +183,18 @@ def _schedules(schedule: Schedule, name: str) -> dict[str, Any]:
             "Properties": properties,
         }
     return found
+
+
+def schedule_name(machine: str, number: int = 1) -> str:
+    """The name of a machine's schedule, which is unique in its group: 64 characters at most. No machine has a dot.
+
+    >>> schedule_name("orders"), schedule_name("orders", 2), schedule_name("b" * 80)[50:]
+    ('orders', 'orders.2', 'bbbbbbb.18766a')
+    """
+    name = machine if number == 1 else f"{machine}.{number}"
+    if len(name) <= 64:
+        return name
+    return f"{name[:57]}.{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 def _rule(event: str) -> dict[str, Any]:

@@ -16,19 +16,23 @@ from shared.common.errors import Misconfigured
 from shared.pipelines.names import identifiers
 from shared.pipelines.plan import Form, Plan
 from shared.pipelines.schedule import Cron, Event, Once, Rate
+from shared.pipelines.step import ForEach, Place, Step
 from shared.pipelines.targets.json_lines import json_lines
 from shared.pipelines.targets.lanes import budget_of
 from shared.pipelines.targets.target import Options, Target, TargetName
 from shared.pipelines.targets.workflows_features import FEATURES
 from shared.pipelines.targets.workflows_library import library
-from shared.pipelines.targets.workflows_steps import Writer
+from shared.pipelines.targets.workflows_steps import AT_ONCE, Writer
 from shared.pipelines.targets.workflows_values import Steps, Values
 from shared.pipelines.targets.workflows_work import Works, workflow_name
+from shared.pipelines.work import Wait
 
 MOST_BYTES = 131_072
 """Bytes of a source."""
 MOST_EXPRESSION = 400
 MOST_ASSIGNMENTS = 50
+LONGEST_SECONDS = 31_536_000
+"""How long an execution lives."""
 
 
 def compile_plan(plan: Plan, options: Options) -> Mapping[str, bytes]:
@@ -41,12 +45,15 @@ def compile_plan(plan: Plan, options: Options) -> Mapping[str, bytes]:
     parameters = {parameter.name: f"p{number}" for number, parameter in enumerate(plan.parameters, start=1)}
     writer = Writer(works, labels, numbers, parameters, plan.deadline_seconds is not None, used)
     faults = [f"{plan.at('schedule', key)} {fault}" for key, fault in _refused(plan)]
+    faults += [f"{place} {fault}" for step in plan.all_steps() for place, fault in _limits(step)]
     body = writer.scope(plan.steps, budget_of(plan))
+    begin: Steps = []
+    end: Steps = []
     try:
+        begin = _begin(plan, parameters, numbers, used)
         end = _end(plan, works, numbers)
     except Misconfigured as error:
         faults.append(error.message)
-        end = []
     if faults or writer.faults:
         raise Misconfigured("\n".join([*faults, *writer.faults]))
     wait = []
@@ -55,7 +62,7 @@ def compile_plan(plan: Plan, options: Options) -> Mapping[str, bytes]:
         wait = [{"wait_for_turn": {"call": "turn", "args": {"most": plan.max_runs}, "result": "turn_came"}}]
     main = {
         "params": ["args"],
-        "steps": [*_about(plan, used), *wait, *_begin(plan, parameters, numbers), *body, *end],
+        "steps": [*_about(plan, used), *wait, *begin, *body, *end],
     }
     document: dict[str, Any] = {"main": main}
     document |= library(used)
@@ -130,7 +137,22 @@ def _refused(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "end" if schedule.start is None else "start", "Cloud Scheduler has no `start` and no `end`"
 
 
-def _begin(plan: Plan, parameters: Mapping[str, str], numbers: Mapping[str, int]) -> Steps:
+def _limits(step: Step) -> Iterator[tuple[Place, str]]:
+    match step.work:
+        case ForEach(max_parallel=int() as most) if most > AT_ONCE:
+            yield (
+                step.at("max_parallel"),
+                f"Cloud Workflows does {AT_ONCE} items at once at most; write max_parallel: {AT_ONCE}, or less",
+            )
+        case Wait(seconds=float() | int() as seconds) if seconds > LONGEST_SECONDS:
+            yield (
+                step.at("duration"),
+                "an execution of Cloud Workflows lives for a year; wait for less, or let a schedule start what is "
+                "behind the wait",
+            )
+
+
+def _begin(plan: Plan, parameters: Mapping[str, str], numbers: Mapping[str, int], used: set[str]) -> Steps:
     """Variables of the run, of its parameters, and two for each step."""
     made: Steps = [
         {"nothing_given": {"switch": [{"condition": '${get_type(args) != "map"}', "steps": [
@@ -161,7 +183,12 @@ def _begin(plan: Plan, parameters: Mapping[str, str], numbers: Mapping[str, int]
         default: Any = parameter.default
         if plan.form is Form.LEVELS and parameter.name in ("start_date", "end_date"):
             default = "${run_date}"
-        assigns.append({parameters[parameter.name]: _plain(default, plan)})
+        if default != "${run_date}" or plan.form is not Form.LEVELS:
+            place = plan.at("parameters", parameter.name)
+            values = Values(f"defaults_{parameters[parameter.name]}", place, {}, {}, "", used)
+            default = values.literal(default)
+            made += values.steps
+        assigns.append({parameters[parameter.name]: default})
     for step in plan.steps:  # those inside a foreach belong to an item, and may not be shared with others
         assigns += [{f"s{numbers[step.name]}": "go"}, {f"o{numbers[step.name]}": None}]
     made += _assigned("variables", assigns)
@@ -185,18 +212,6 @@ def _request(plan: Plan, parameters: Mapping[str, str]) -> dict[str, Any]:
         "query_variables": date,
         "workflow_properties": f"${{{properties}}}" if properties else {},
     }
-
-
-def _plain(value: Any, plan: Plan) -> Any:
-    if isinstance(value, str) and "${" in value and value != "${run_date}":
-        raise Misconfigured(
-            f"{plan.place} Cloud Workflows would read the default {value[:40]} as an expression"
-        )
-    if isinstance(value, list):
-        return [_plain(item, plan) for item in value]
-    if isinstance(value, dict):
-        return {_plain(name, plan): _plain(item, plan) for name, item in value.items()}
-    return value
 
 
 def _if_given(source: str, name: str, variable: str, *, merge: str = "") -> dict[str, Any]:
@@ -296,4 +311,4 @@ def _scheduler(plan: Plan, options: Options, name: str) -> dict[str, Any]:
     }
 
 
-WORKFLOWS = Target(TargetName.WORKFLOWS, compile_plan, FEATURES)
+WORKFLOWS = Target(TargetName.WORKFLOWS, compile_plan, FEATURES, version=2)

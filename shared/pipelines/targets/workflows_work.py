@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from math import ceil
@@ -235,17 +236,19 @@ class Works:
 
 
 def workflow_name(pipeline: str) -> str:
-    """The id of a workflow: letters, digits, underscores and hyphens, a letter first, and no mark at the end.
+    """The id of a workflow: 64 letters, digits, underscores and hyphens, a letter first, and no mark at the end.
 
     Source: `workflowId` of projects.locations.workflows.create.
 
-    >>> workflow_name("orders_daily"), workflow_name("2024-04_orders"), workflow_name("orders_")
-    ('orders_daily', 'w_2024-04_orders', 'orders_0')
+    >>> workflow_name("orders_daily"), workflow_name("2024-04_orders"), workflow_name("orders.daily")
+    ('orders_daily', 'w_2024-04_orders_1bc1f8', 'orders_daily_b5d473')
     """
     from shared.pipelines.names import identifiers
 
-    name = identifiers([pipeline], allowed="A-Za-z0-9_-", longest=63, first="A-Za-z", prefix="w_")[pipeline]
-    return name if name[-1].isalnum() else f"{name}0"
+    name = identifiers([pipeline], allowed="A-Za-z0-9_-", longest=200, first="A-Za-z", prefix="w_")[pipeline]
+    if name == pipeline and len(name) <= 64 and name[-1].isalnum():
+        return name
+    return f"{name[:57]}_{hashlib.sha256(pipeline.encode()).hexdigest()[:6]}"  # no other pipeline's
 
 
 def _none(reference: Reference) -> None:

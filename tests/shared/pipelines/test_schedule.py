@@ -50,6 +50,8 @@ def test_cron_is_kept_in_its_plain_form(text: str, expected: str) -> None:
         ("@reboot", "five fields"),
         ("0 0 31 4,6 *", "bad day-of-month"),
         ("0 3 * * *; rm", "five fields"),
+        ("0 0 */2 * 1", "days that are either to others"),
+        ("0 0 13 * */2", "days that are either to others"),
     ],
 )
 def test_bad_cron_is_refused(text: str, problem: str) -> None:

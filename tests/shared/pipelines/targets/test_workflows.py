@@ -218,6 +218,23 @@ def test_a_branch_takes_one_side_and_data_goes_on_with_its_type(google: Emulator
     assert None is google.calls[-1][1]["none"]
 
 
+def test_defaults_that_look_like_expressions_are_text(google: Emulator) -> None:
+    plan = plan_of(
+        """
+        {name: a, type: call, method: POST, url: "https://x.example.com/a", body: {d: "${params.d}", of: "${params.of}"}}
+        """,
+        head="  parameters: {d: 'a ${sys.now()} } ${', of: [1, {k: '${x}'}]}\n",
+    )
+    google.functions["a"] = lambda e: 1
+
+    assert "error" not in google.run(compiled(plan))
+    assert [("a", {"d": "a ${sys.now()} } ${", "of": [1, {"k": "${x}"}]})] == [
+        call for call in google.calls if call[0] == "a"
+    ]
+    with pytest.raises(Misconfigured, match=r"p\.yaml:3:16 Cloud Workflows reads the key"):
+        compiled(plan_of("{name: w, type: wait, duration: 1s}", head="  parameters: {d: {'${x}': 1}}\n"))
+
+
 def test_a_foreach_runs_for_each_item(google: Emulator) -> None:
     plan = plan_of(
         """
