@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
+from shared.common.errors import Violation
 from shared.rest.client import Client
 from shared.rest.links import parse_links
-from shared.rest.message import Pairs, Request
+from shared.rest.message import Pairs, Request, Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,28 @@ class Api:
 
     def linked(self, path: str, **params: str) -> Iterator[Mapping[str, Any]]:
         """All of a list whose pages follow one another by Link headers."""
-        request: Request | None = self.request(path, **params, per_page="100")
-        while request is not None:
-            answer = self.client.send(request)
-            yield from msgspec.json.decode(answer.body)
+
+        def page(answer: Response) -> tuple[Any, str]:
             links = parse_links(answer.headers.get("link", ""))
-            target = next((link.target for link in links if "next" in link.rels), None)
-            request = replace(request, url=target, params=()) if target else None
+            target = next((link.target for link in links if "next" in link.rels), "")
+            return msgspec.json.decode(answer.body), target
+
+        yield from self.paged(self.request(path, **params, per_page="100"), page)
+
+    def paged(
+        self, request: Request, page: Callable[[Response], tuple[Any, str]]
+    ) -> Iterator[Mapping[str, Any]]:
+        """All of a list: `page` gives what is on a page, and where the next one is (empty: nowhere).
+
+        Raises `Violation` when a page leads back to one that was read.
+        """
+        seen = set[str]()
+        while True:
+            found, target = page(self.client.send(request))
+            yield from found
+            if not target:
+                return
+            if target in seen:
+                raise Violation("the host's pages lead round in a circle", url=target)
+            seen.add(target)
+            request = replace(request, url=target, params=())

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from shared.pipelines.describe import when
@@ -168,6 +169,7 @@ def _cost(side: Side, now: datetime) -> float:
     return runs * (len(steps) * A_TRANSITION + ours * SECONDS_OF_A_STEP * GB_OF_A_STEP * A_GB_SECOND)
 
 
+@lru_cache(maxsize=512)
 def _count_runs(schedule: Schedule, now: datetime, end: datetime) -> int:
     """How often it runs until `end`, looked at a hundred runs at a time: one a year must not be asked for centuries."""
     count = 0

@@ -19,7 +19,7 @@ from shared.gitops.patch import contents
 from shared.gitops.remark import Marker, keep
 from shared.gitops.repository import ChangeKind, FileChange, Files, Proposal, Pull, Verdict
 from shared.rest.client import Client
-from shared.rest.message import Request, Response
+from shared.rest.message import Response
 
 _STATES = {
     Verdict.PENDING: "INPROGRESS",
@@ -258,11 +258,11 @@ class Bitbucket:
     # Requests
 
     def _pages(self, path: str, **params: str) -> Iterator[Mapping[str, Any]]:
-        request: Request | None = self._api.request(path, **params)
-        while request is not None:
-            page = self._api.json(request)
-            yield from page["values"]
-            request = replace(request, url=page["next"], params=()) if page.get("next") else None
+        def page(answer: Response) -> tuple[Any, str]:
+            found = msgspec.json.decode(answer.body)
+            return found["values"], found.get("next") or ""
+
+        yield from self._api.paged(self._api.request(path, **params), page)
 
 
 def _changes(found: Iterable[Mapping[str, Any]]) -> Iterator[FileChange]:

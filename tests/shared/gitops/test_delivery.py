@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from shared.common.errors import Misconfigured
 from shared.gitops.delivery import Delivery, host_of, read
 from shared.gitops.news import Action, BranchMoved, Host, News, PullChanged, news_of
+from tests.shared.gitops.payloads import ACTIONS, PULL, PUSH
 
 ZEROS = "0" * 40
 REPO = {"full_name": "acme/flows", "name": "flows", "owner": {"login": "acme"}}
@@ -33,6 +34,10 @@ def gitlab(event: str, payload: Any, **headers: str) -> Delivery:
 def bitbucket(event: str, payload: Any) -> Delivery:
     headers = {"x-event-key": event, "x-request-uuid": "{5b1a}"}
     return read(host_of(headers), headers, json.dumps(payload).encode())
+
+
+def told(host: str, event: str, payload: Any) -> Delivery:
+    return {"github": github, "gitlab": gitlab, "bitbucket": bitbucket}[host](event, payload)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +64,32 @@ def test_the_recorded_push_of_github_is_read() -> None:
     found = read(Host.GITHUB, {"x-github-event": "push"}, body)
 
     assert (BranchMoved(Host.GITHUB, "example-org/data-pipelines", "main"),) == found.news
+
+
+@pytest.mark.parametrize("host", list(PUSH))
+@pytest.mark.parametrize("how", ["forced", "deleted", ""])
+def test_a_push_in_the_shape_of_the_host_moves_its_branch(host: str, how: str) -> None:
+    event, payload = PUSH[host]("acme/flows", "feature/a", **({how: True} if how else {}))
+
+    assert (BranchMoved(Host(host), "acme/flows", "feature/a"),) == told(host, event, payload).news
+
+
+@pytest.mark.parametrize("host", list(PUSH))
+def test_a_tag_in_the_shape_of_the_host_moves_no_branch(host: str) -> None:
+    event, payload = PUSH[host]("acme/flows", "v1", tag=True)
+
+    assert () == told(host, event, payload).news
+
+
+@pytest.mark.parametrize("fork", [False, True])
+@pytest.mark.parametrize("host", list(PULL))
+def test_a_pull_request_in_the_shape_of_the_host_is_that_of_its_base(host: str, fork: bool) -> None:
+    wanted = [Action.CHANGED, Action.CHANGED, Action.CLOSED]
+
+    for name, action in zip(ACTIONS[host], wanted, strict=True):
+        event, payload = PULL[host]("acme/flows", 7, name, fork=fork)
+
+        assert (PullChanged(Host(host), "acme/flows", 7, action),) == told(host, event, payload).news
 
 
 def test_github_may_send_a_form() -> None:

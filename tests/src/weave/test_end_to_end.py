@@ -99,17 +99,6 @@ def test_a_proposal_that_somebody_meddled_with_is_made_anew(
     assert [True] == [one.open for one in yard.model.pulls.values()]
 
 
-def test_deliveries_in_the_wrong_order_end_in_the_state_of_the_head(yard: Yard) -> None:
-    yard.model.push("main", {"pipelines/a.yml": definition("a"), "pipelines/b.yml": definition("b")})
-    yard.pushed()
-    yard.model.push("main", {"pipelines/a.yml": None, "pipelines/c.yml": definition("c")})
-    yard.pushed()
-
-    assert 0 == yard.work(backwards=True)
-
-    assert ["b.asl.json", "c.asl.json"] == yard.names
-
-
 def test_a_merge_ends_the_proposal_and_our_own_branch_is_nobodys_business(yard: Yard) -> None:
     yard.push({"pipelines/orders.yml": definition("orders")})
     assert 204 == yard.pushed("sluice/generated")
@@ -229,19 +218,6 @@ def test_a_force_push_and_a_squash_merge_end_as_the_head_is(yard: Yard) -> None:
 
     assert ["a.asl.json", "d.asl.json"] == yard.names
     assert 1 == sum(one.open for one in yard.model.pulls.values())
-
-
-def test_a_crash_between_commit_and_pull_request_is_made_good(yard: Yard) -> None:
-    yard.model.push("main", {"pipelines/a.yml": definition("a")})
-    yard.pushed()
-    yard.server.faults = [Fault("^POST .*/(pulls|merge_requests|pullrequests)$", Reply(503), times=99)]
-
-    assert 1 == yard.work()
-    assert ({}, True) == (yard.model.pulls, "sluice/generated" in yard.model.branches)
-
-    yard.server.faults = []
-    assert 0 == yard.work(count=2)
-    assert (["a.asl.json"], [1], []) == (yard.names, list(yard.model.pulls), yard.place.alerts)
 
 
 def test_a_host_that_stays_away_is_told_to_people_once(yard: Yard) -> None:

@@ -94,7 +94,7 @@ def test_a_rich_change_reads_well(yard: Yard) -> None:
 
 def test_a_large_change_is_split_below_the_limit_of_the_host(yard: Yard) -> None:
     limit = LIMIT[Host(yard.host)]
-    count = 12 if yard.host != "gitlab" else 90
+    count = 12
     yard.model.push("main", {"pipelines/p0.yml": definition("p0")})
     files: dict[str, bytes | None] = {
         f"pipelines/p{n}.yml": definition(f"p{n}", more=MORE.replace("tell", "t" * 60))

@@ -32,6 +32,7 @@ from src.weave.place import weaving
 from src.weave.work import Bench
 from src.workplace import Workplace
 from tests.shared.gitops.hosts.host import TOKEN, HostServer
+from tests.shared.gitops.payloads import ACTIONS, PULL, PUSH
 
 SECRET = "a secret of the webhook"
 DELIVERY = json.loads((Path(__file__).parents[3] / "events/hook.json").read_text())
@@ -119,43 +120,15 @@ class Yard:
         call |= {"body": base64.b64encode(body.encode()).decode(), "isBase64Encoded": True}
         return int(self._hook(call, context("hook"))["statusCode"])
 
-    def pushed(self, branch: str = "main", *, again: bool = False) -> int:
-        """The host tells of a push."""
-        name, change = self.model.name, {"type": "branch", "name": branch}
-        ref = f"refs/heads/{branch}"
-        events: dict[str, tuple[str, dict[str, Any]]] = {
-            "github": ("push", {"ref": ref, "repository": {"full_name": name}}),
-            "gitlab": ("Push Hook", {"ref": ref, "project": {"path_with_namespace": name}}),
-            "bitbucket": (
-                "repo:push",
-                {"repository": {"full_name": name}, "push": {"changes": [{"old": None, "new": change}]}},
-            ),
-        }
-        return self.tell(*events[self.host], again=again)
+    def pushed(self, branch: str = "main", *, again: bool = False, **how: bool) -> int:
+        """The host tells of a push; `how`: `forced`, `deleted` or `tag`."""
+        return self.tell(*PUSH[self.host](self.model.name, branch, **how), again=again)
 
     def pull_changed(self, number: int, *, closed: bool = False) -> int:
         """The host tells of a pull request."""
-        name = self.model.name
-        asked = {"iid": number, "action": "close" if closed else "update"}
-        events: dict[str, tuple[str, dict[str, Any]]] = {
-            "github": (
-                "pull_request",
-                {
-                    "action": "closed" if closed else "synchronize",
-                    "repository": {"full_name": name},
-                    "pull_request": {"number": number},
-                },
-            ),
-            "gitlab": (
-                "Merge Request Hook",
-                {"project": {"path_with_namespace": name}, "object_attributes": asked},
-            ),
-            "bitbucket": (
-                f"pullrequest:{'rejected' if closed else 'updated'}",
-                {"repository": {"full_name": name}, "pullrequest": {"id": number}},
-            ),
-        }
-        return self.tell(*events[self.host])
+        _, updated, ended = ACTIONS[self.host]
+        fork = number in self.model.pulls and self.model.pulls[number].fork
+        return self.tell(*PULL[self.host](self.model.name, number, ended if closed else updated, fork=fork))
 
     # What the worker does
 

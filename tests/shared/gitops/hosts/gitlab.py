@@ -116,12 +116,13 @@ class GitLabDialect(Dialect):
         found.sort(key=lambda one: one["path"])
         per = min(int(call.get("per_page", "20")), self.largest)
         token = call.get("page_token")
-        place = next((n + 1 for n, one in enumerate(found) if one["id"] == token), 0) if token else 0
+        # What a token looks like is GitLab's own business; ids would not do, for files may be equal.
+        place = next(n + 1 for n, one in enumerate(found) if one["path"] == token) if token else 0
         some = found[place : place + per]
         if place + per >= len(found):
             return Reply(200, some)
         rest = [pair for pair in call.query if pair[0] != "page_token"]
-        link = f"{self.url}{call.path}?{urlencode([*rest, ('page_token', some[-1]['id'])])}"
+        link = f"{self.url}{call.path}?{urlencode([*rest, ('page_token', some[-1]['path'])])}"
         return Reply(200, some, {"Link": f'<{link}>; rel="next"'})
 
     def _raw(self, call: Call, path: str) -> Reply:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from shared.common.errors import Refused, Superseded, Transient
+from shared.common.errors import Refused, Superseded, Transient, Violation
 from shared.gitops.repository import Repository, Verdict
+from tests.shared.gitops.hosts.bitbucket import BitbucketDialect
 from tests.shared.gitops.hosts.host import Fault, Reply
 from tests.shared.gitops.hosts.site import MARKER, Site, opened
 
@@ -222,6 +223,21 @@ def test_a_comment_that_vanishes_meanwhile_is_made_again(remote: Site) -> None:
     remote.repository.comment(number, MARKER, ["three"])
 
     assert "three" in remote.comments(number)
+
+
+def test_pages_that_lead_round_in_a_circle_are_left(remote: Site) -> None:
+    remote.model.push("main", {"a": b"1"})
+    number = remote.model.open_pull("main")
+    here = f"{remote.host.api}/somewhere?page=2"
+    page = Reply(200, [], {"Link": f'<{here}>; rel="next"'})
+    if isinstance(remote.host.dialect, BitbucketDialect):
+        page = Reply(200, {"pagelen": 10, "values": [], "next": here})
+    remote.host.faults = [Fault("comments$|notes$|somewhere", page, times=99)]
+
+    with pytest.raises(Violation, match="circle"):
+        remote.repository.comment(number, MARKER, ["one"])
+
+    assert [] == remote.host.writes
 
 
 def propose(repository: Repository, files: dict[str, bytes | None], *, parent: str) -> str:
