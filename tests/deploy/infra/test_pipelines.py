@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -139,6 +140,24 @@ def test_the_machine_has_a_role_for_what_it_does_and_nothing_else(deployed: Depl
     assert ["lambda:InvokeFunction", "states:ListExecutions"] == sorted(
         one["Action"] for policy in policies for one in policy["Statement"]
     )
+
+
+def test_a_file_for_airflow_calls_functions_that_the_stack_has(deployed: Deployed) -> None:
+    """It puts their names together when it runs."""
+    folder = deployed.template.parents[1]
+    words = ["generate", "airflow", f"{folder}/plans.yaml", "--app", "sluice-dev", "-o", f"{folder}/airflow"]
+    assert 0 == CliRunner().invoke(sluice, words).exit_code
+    (file,) = (folder / "airflow").rglob("*.py")
+    text = file.read_text("utf-8")
+    names = {
+        name.replace("{order['source']}", "recurly")
+        for name in re.findall(r'invoke\(f"\{app\}-([^"]+)"', text)
+    }
+    there = deployed.account.client("lambda").list_functions()["Functions"]
+
+    assert '"sluice-dev"' in text
+    assert {"load", "recurly-ingest", "step"} == names
+    assert {f"sluice-dev-{name}" for name in names} <= {one["FunctionName"] for one in there}
 
 
 def test_its_schedule_may_start_it_and_no_other_machine(deployed: Deployed) -> None:
