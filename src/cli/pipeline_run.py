@@ -23,9 +23,13 @@ from src.pipeline.local import run as run_plan
 from src.pipeline.notify import tell
 from src.workplace import Workplace
 
+_EVERY = 60.0  # seconds between two lines about steps that take long
+
 if TYPE_CHECKING:
+    from shared.common.ports import Clock
     from shared.common.types import JSON
     from shared.pipelines.levels import SameNames
+    from shared.pipelines.runner.course import Course
 
 
 def run_here(
@@ -68,7 +72,8 @@ def run_here(
                 screen.fail(error, label="warning: nobody was told")
 
     with Stop("ending the steps at work") as stop:
-        outcome = run_plan(place, order, functions=known, watch=watch, stop=stop)
+        look = _StillAtWork(screen, place.clock)
+        outcome = run_plan(place, order, functions=known, watch=watch, stop=stop, look=look)
     if notify and not outcome.stopped:
         for error in tell(place, outcome.plan.notifications, _news(outcome), well=not outcome.failed):
             screen.fail(error, label="warning: nobody was told")
@@ -134,10 +139,30 @@ def _platform(file: Path | None) -> Platform:
     return read_platform(text, file=str(file))
 
 
+class _StillAtWork:
+    """Says once a minute what is at work, where nothing else is said meanwhile."""
+
+    def __init__(self, screen: Screen, clock: Clock) -> None:
+        self._screen, self._clock = screen, clock
+        self._next = clock.monotonic() + _EVERY
+
+    def __call__(self, course: Course) -> None:
+        now = self._clock.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _EVERY
+        steps = [
+            f"{key} ({spoken(now - began)})" for key, phase, began in course.at_work() if phase != "each"
+        ]
+        self._screen.say(f"still at work: {', '.join(steps)}")
+
+
 def _show(screen: Screen, event: Begin | Ended) -> None:
     match event:
-        case Begin(ticket, step):
+        case Begin(ticket, step, _, after):
             more = f", attempt {ticket.attempt} of {step.retry.count + 1}" if ticket.attempt > 1 else ""
+            if after:
+                screen.warn(f"{ticket.key}: attempt {ticket.attempt - 1} failed: {after}")
             screen.say(f"{ticket.key}: {step.kind}{more}")
         case Ended(key, _, result):
             text = f"{key}: {result.state}"

@@ -142,7 +142,7 @@ def check(place: Workplace, database: Database, task: Task) -> JSON:
         )
     made = 0
     for name in names:
-        with database.alone():
+        with database.alone(task):
             verdict = check_table(place, source, name)
         made += len(verdict.results)
         broken = [one for one in verdict.results if not one.holds]
@@ -220,7 +220,7 @@ def _load(
 
     loaded: dict[str, int] = {}
     failed: dict[str, SluiceError] = {}
-    with database.alone(), place.warehouse.held():
+    with database.alone(task), place.warehouse.held():
         for name in names:
             try:
                 report = load_stream(place, source, name, stop=task.cancelled, into=tables.get(name, ""))

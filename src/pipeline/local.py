@@ -18,7 +18,7 @@ from shared.common.clock import random_token
 from shared.common.errors import Misconfigured, Refused, Transient, unknown
 from shared.common.instants import format_instant
 from shared.common.types import JSON
-from shared.pipelines.defaults import is_defaults
+from shared.pipelines.defaults_place import is_defaults
 from shared.pipelines.levels import SameNames
 from shared.pipelines.plan import Plan
 from shared.pipelines.read import read_plan
@@ -75,6 +75,7 @@ def run(
     functions: Functions | None = None,
     watch: Watch = lambda _: None,
     stop: Callable[[], bool] = lambda: False,
+    look: Callable[[Course], None] = lambda course: None,
     executors: Executors | None = None,
 ) -> Outcome:
     """Run a definition to its end. Raises `Misconfigured` before anything begins; failures of steps are in the
@@ -98,7 +99,7 @@ def run(
             watch(event)
 
         driver = Driver(
-            course, known, clock, place.configuration.secrets, seen, stop=stop, redact=place.redactor.text
+            course, known, clock, place.configuration.secrets, seen, stop=stop, redact=place.redactor.text, look=look
         )  # fmt: skip
         driver.run()
         _write(state, Memory(facts, parameters, digests(plan), course.results()))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
+from contextlib import suppress
 
+from shared.common.clock import random_token
 from shared.common.errors import Misconfigured, Refused, Transient
 from shared.common.types import JSON
 from shared.pipelines.runner.executor import Task
@@ -14,6 +18,7 @@ from shared.pipelines.work import Container, Lambda
 
 _ENGINES = ("podman", "docker")
 _LAST_WORDS = 2000
+_PATIENCE = 10.0  # seconds between asking a command to end and ending it
 
 
 def invoke(task: Task) -> JSON:
@@ -45,13 +50,20 @@ def container(task: Task) -> JSON:
             "containers need podman or docker here, and neither is installed", step=task.step.name
         )
     environment = {name: as_text(value) for name, value in task.value(work.environment).items()}
-    words = [engine, "run", "--rm"]
-    for name in environment:  # values stay out of the command line, which other users of the machine can read
-        words += ["--env", name]
+    name = f"sluice-{random_token(8)}"
+    words = [engine, "run", "--rm", "--name", name]
+    for (
+        variable
+    ) in environment:  # values stay out of the command line, which other users of the machine can read
+        words += ["--env", variable]
     words += [] if work.cpu is None else ["--cpus", f"{work.cpu:g}"]
     words += [] if work.memory is None else ["--memory", f"{work.memory}m"]
     words += [work.image, *(as_text(word) for word in task.value(work.command))]
-    code, said = run(words, environment, task)
+    try:
+        code, said = run(words, environment, task)
+    except Transient:  # the client may be gone and the container not
+        subprocess.run([engine, "rm", "--force", name], capture_output=True, timeout=30, check=False)  # noqa: S603
+        raise
     if code != 0:
         raise Refused(
             f"container {work.image} ended with exit code {code}: {said.strip()[-500:]}", step=task.step.name
@@ -61,11 +73,9 @@ def container(task: Task) -> JSON:
 
 def run(words: list[str], environment: dict[str, str], task: Task) -> tuple[int, str]:
     """Exit code and last words of a command; it is ended when the attempt is."""
-    import os
-
     process = subprocess.Popen(  # noqa: S603 - the definition names it, and no shell reads it
         words, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
     )  # fmt: skip
     while True:
         try:
@@ -73,11 +83,18 @@ def run(words: list[str], environment: dict[str, str], task: Task) -> tuple[int,
         except subprocess.TimeoutExpired:
             if not task.cancelled():
                 continue
-            process.terminate()
-            try:
-                process.communicate(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
+            _end(process)
             raise Transient("the command was told to end", step=task.step.name) from None
         return process.returncode, said[-_LAST_WORDS:]
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a command with all that it has started: a group of its own, which a Ctrl-C of the terminal does not reach."""
+    for number, seconds in ((signal.SIGTERM, _PATIENCE), (signal.SIGKILL, None)):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        try:
+            process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            continue
+        return

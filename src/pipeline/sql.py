@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _WAIT_SECONDS = 30.0  # how long DuckDB's file may be held by another process
 _SAMPLES = 5
+_LOOK = 0.2  # seconds between two looks whether an attempt is to end
 _READERS = {
     "jsonl": "read_json_auto",
     "csv": "read_csv_auto",
@@ -76,28 +77,76 @@ class Database:
     def mark(self) -> str:
         return "?" if self.kind in ("duckdb", "snowflake") else "%s"
 
-    def alone(self) -> AbstractContextManager[Any]:
-        """Held by whoever works in a DuckDB file; free in other warehouses."""
-        return self.one_at_a_time if self.kind == "duckdb" else nullcontext()
+    @contextmanager
+    def alone(self, task: Task) -> Iterator[None]:
+        """Held by whoever works in a DuckDB file; free in other warehouses. Raises `Transient` when told to end."""
+        if self.kind != "duckdb":
+            yield
+            return
+        while not self.one_at_a_time.acquire(timeout=_LOOK):
+            if task.cancelled():
+                raise Transient("was told to end while another step had the DuckDB file", step=task.step.name)
+        try:
+            yield
+        finally:
+            self.one_at_a_time.release()
 
     @contextmanager
-    def transaction(self) -> Iterator[Any]:
-        """A cursor whose work is committed when all went well. Raises `SluiceError` for what the database refuses."""
-        with self.alone():
+    def transaction(self, task: Task) -> Iterator[Any]:
+        """A cursor whose work is committed when all went well, and interrupted when the attempt is to end.
+
+        Raises `SluiceError` for what the database refuses.
+        """
+        with self.alone(task):
             connection = self._connect()
             try:
                 cursor = connection.cursor()
-                if self.kind == "duckdb":
-                    cursor.execute("BEGIN")
-                yield cursor
-                cursor.execute("COMMIT") if self.kind == "duckdb" else connection.commit()
+                with self._watched(connection, cursor, task):
+                    if self.kind == "duckdb":
+                        cursor.execute("BEGIN")
+                    yield cursor
+                    cursor.execute("COMMIT") if self.kind == "duckdb" else connection.commit()
             except SluiceError:
                 raise
             except Exception as error:
                 first = str(error).strip().splitlines()[:2] or [type(error).__name__]
+                if task.cancelled():
+                    raise Transient("the query was told to end", step=task.step.name) from error
                 raise Violation(f"the warehouse refuses the SQL: {' '.join(first)}") from error
             finally:
                 connection.close()  # what is not committed is undone
+
+    @contextmanager
+    def _watched(self, connection: Any, cursor: Any, task: Task) -> Iterator[None]:
+        """Meanwhile somebody looks whether the attempt is to end, because a query cannot."""
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.wait(_LOOK):
+                if task.cancelled():
+                    with suppress(Exception):  # it ended just now; else the attempt is left behind in the end
+                        self._interrupt(connection, cursor)
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watcher.join()
+
+    def _interrupt(self, connection: Any, cursor: Any) -> None:
+        match self.kind:
+            case "duckdb":
+                cursor.interrupt()  # it is a connection of its own there
+            case "postgresql" | "postgres":
+                connection.cancel()
+            case "mysql" | "mariadb":
+                other = self._connect()
+                try:
+                    other.cursor().execute(f"KILL QUERY {int(connection.thread_id())}")
+                finally:
+                    other.close()
 
     def _connect(self) -> Any:
         url = self.place.settings.warehouse_url
@@ -162,7 +211,7 @@ def transform(database: Database, task: Task) -> JSON:
     found = bound(work.sql, task, mark=database.mark)
     if len(work.outputs) > 1:
         raise Misconfigured("a transformation has one output", step=task.step.name, at=task.step.place)
-    with ExitStack() as files, database.transaction() as cursor:
+    with ExitStack() as files, database.transaction(task) as cursor:
         if not work.outputs:
             cursor.execute(found.sql, found.values or None)
             return {"rows": _count(cursor)}
@@ -180,7 +229,7 @@ def check(database: Database, task: Task) -> JSON:
     assert isinstance(work, Check)
     assert work.sql is not None
     found = bound(work.sql, task, mark=database.mark)
-    with database.transaction() as cursor:
+    with database.transaction(task) as cursor:
         cursor.execute(found.sql, found.values or None)
         rows = cursor.fetchmany(1000)
     if rows:

@@ -113,7 +113,7 @@ class Course:
         self.is_stopping = True
         for key, one in self._active.items():
             if one.phase == "at work":
-                one.phase = "overdue"
+                one.phase, one.due = "overdue", None
                 self._orders.append(Cancel(Ticket(key, one.attempt)))
 
     def succeeded(self, ticket: Ticket, output: JSON, now: float) -> None:
@@ -162,6 +162,8 @@ class Course:
             for key, one in list(self._active.items()):
                 self._cut_off(key, one, now)
         for key, one in list(self._active.items()):
+            if one.phase == "overdue" and one.due is None:  # told to end by `stop`, which knows no time
+                one.due = now + GRACE_SECONDS
             if one.due is None or now < one.due or self._active.get(key) is not one:
                 continue
             match one.phase:
@@ -312,9 +314,10 @@ class Course:
                 continue
             room -= 1
             used[pool] = used.get(pool, 0) + 1
-            one.phase, one.attempt, one.error = "at work", one.attempt + 1, ""
+            after, one.error = one.error, ""
+            one.phase, one.attempt = "at work", one.attempt + 1
             one.due = None if one.step.timeout_seconds is None else now + one.step.timeout_seconds
-            self._orders.append(Begin(Ticket(key, one.attempt), one.step, one.look_up))
+            self._orders.append(Begin(Ticket(key, one.attempt), one.step, one.look_up, after))
 
     def _attempt_failed(self, key: str, one: _Active, error: str, now: float) -> None:
         one.error = error

@@ -21,11 +21,12 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """Order: begin an attempt. `look_up` finds what its values refer to."""
+    """Order: begin an attempt. `look_up` finds what its values refer to; `after` is why the one before has failed."""
 
     ticket: Ticket
     step: Step
     look_up: Callable[[Reference], Any]
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,8 @@ class Driver:
     """Carries out the orders of a course until it is over.
 
     `watch` hears of every attempt that begins and every step that ends, in the calling thread. `stop` is asked a few
-    times a second. An attempt that does not end when told to is left behind: its thread ends with the process.
+    times a second, and `look` may look at the course then. An attempt that does not end when told to is left behind:
+    its thread ends with the process.
     """
 
     course: Course
@@ -42,6 +43,7 @@ class Driver:
     watch: Watch
     stop: Callable[[], bool] = lambda: False
     redact: Callable[[str], str] = str
+    look: Callable[[Course], None] = lambda course: None
     _inbox: queue.SimpleQueue[_Report] = field(default_factory=queue.SimpleQueue)
     _ending: dict[Ticket, threading.Event] = field(default_factory=dict)
 
@@ -61,6 +63,7 @@ class Driver:
                 self.watch(ended)
             if self.course.is_over:
                 return
+            self.look(self.course)
             self._listen()
 
     def _listen(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,9 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_container_gets_its_command_and_secrets_stay_out_of_the_command_line(engine: Path) -> None:
     assert {"exit_code": 0} == container(task(STEP))
-    assert (
-        "run --rm --env TOKEN --cpus 0.5 --memory 64m tool:1 say 3 (t0p)\n" == (engine / "asked").read_text()
-    )
+    asked = re.sub("sluice-[0-9a-z]+", "NAME", (engine / "asked").read_text())
+
+    assert "run --rm --name NAME --env TOKEN --cpus 0.5 --memory 64m tool:1 say 3 (t0p)\n" == asked
 
 
 def test_a_container_that_fails_says_its_last_words(engine: Path) -> None:
@@ -40,12 +42,17 @@ def test_a_container_that_fails_says_its_last_words(engine: Path) -> None:
 
 
 def test_a_container_ends_when_it_is_told_to(engine: Path) -> None:
-    (engine / "script").write_text("exec sleep 60")
+    """With what it has started, whoever waits for whom; and the container, whose client is gone."""
+    (engine / "script").write_text(f'[ "$1" = rm ] || {{ sleep 60 & echo $! > {engine}/child; wait; }}')
     ended = task(STEP)
-    ended.ending.set()
+    threading.Timer(0.5, ended.ending.set).start()
 
     with pytest.raises(Transient, match="was told to end"):
         container(ended)
+    child = int((engine / "child").read_text())
+
+    assert not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split()[2]
+    assert (engine / "asked").read_text().startswith("rm --force sluice-")
 
 
 def test_without_an_engine_there_are_no_containers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from src.cli.app import sluice
-from tests.servers.databases import Missing, postgres
+from tests.servers.databases import Missing, mariadb, postgres
 from tests.servers.mail import Mailbox, mail_server
 from tests.src.pipeline.test_http import serving
 
@@ -238,6 +238,18 @@ def test_people_are_told_where_asked_and_a_notification_that_fails_changes_nothi
     assert "a notification was not taken: status 500" in loud.stderr
 
 
+def test_a_query_that_takes_too_long_is_interrupted_and_lets_the_next_one_in(
+    call: Callable[..., Result],
+) -> None:
+    text = "pipeline:\n  name: p\n  steps:\n    - {name: slow, type: check, timeout: 1s, retries: {count: 1, delay: 1ms}, query: 'select 1 from range(900000000000) t(i) where i < 0'}\n    - {name: next, type: check, query: 'select 1 where 1 = 2', condition: 'params.x'}"
+    done = call(write("p.yaml", text.replace("  steps:", "  parameters: {x: true}\n  steps:")), "--json")
+
+    assert {"slow": "failed", "next": "succeeded"} == states(done)
+    assert "slow: attempt 1 failed: took longer than 1 s\n" in done.stderr
+    assert "slow: failed" in done.stderr
+    assert "did not end" not in done.stderr
+
+
 def test_people_get_an_e_mail_where_a_mail_server_is_set(
     call: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -355,3 +367,27 @@ def _into_files(call: Callable[..., Result], text: str, url: str, monkeypatch: p
         == Path("out/o.jsonl").read_text().splitlines()[0]
     )
     assert ["id,price,no,at", "1,1.50,,2026-01-02 03:04:05"] == Path("out/o.csv").read_text().splitlines()[:2]
+    _ends_in_time(call, "select 1 from pg_sleep(60)")
+
+
+def _ends_in_time(call: Callable[..., Result], slow: str) -> None:
+    """The query is cancelled in the database, and not only left alone."""
+    text = f"pipeline:\n  name: late\n  steps: [{{name: a, type: check, query: '{slow}', timeout: 1s}}]"
+    late = call(write("late.yaml", text))
+
+    assert 1 == late.exit_code
+    assert "a: failed" in late.stderr
+    assert "took longer than 1 s" in late.stderr
+    assert "did not end" not in late.stderr
+
+
+@pytest.mark.heavy
+def test_a_query_of_mariadb_is_cancelled_at_its_timeout(
+    call: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    try:
+        with mariadb() as url:
+            monkeypatch.setenv("WAREHOUSE_URL", url)
+            _ends_in_time(call, "select sleep(60) as s")
+    except Missing as reason:
+        pytest.skip(str(reason))

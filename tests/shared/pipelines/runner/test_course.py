@@ -345,3 +345,12 @@ def test_a_stopped_run_ends_with_what_is_at_work_and_forgets_it() -> None:
 
     assert 7.0 == simulation.now
     assert {"a": State.SUCCEEDED} == {key: result.state for key, result in course.results().items()}
+
+
+def test_a_stopped_run_leaves_behind_what_does_not_end() -> None:
+    simulation = Simulation(
+        read("name: a, type: lambda, function: f"), lambda key, attempt: Act(1000.0, deaf=True), stop_at=5.0
+    )
+    course = simulation.run()
+
+    assert (35.0, {}) == (simulation.now, course.results())
