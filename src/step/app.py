@@ -2,7 +2,10 @@
 
 The event is the document of `sluice pipeline step`: `{"pipeline", "run", "step", "params", "outputs", "item"}`, and the
 answer is the step's output. Order, conditions, retries and timeouts are the engine's; a step that fails raises, so that
-the engine sees it. Two more events are for engines that cannot do it themselves:
+the engine sees it. A few seconds before Lambda would end the function a query is cancelled and an ingestion stops
+behind its last commit, so that the error says what was wrong; a retry of an ingestion goes on there.
+
+Two more events are for engines that cannot do it themselves:
 
 * `{"day": {"time", "timezone"}}`: the day that it is there at that time, as text;
 * `{"tell": {"method", "recipients", "channel"}, "text", "execution"}`: tell people.
@@ -15,7 +18,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from shared.common.errors import Misconfigured, unknown
+from shared.common.errors import Misconfigured, Transient, unknown
 from shared.common.instants import parse_instant
 from shared.pipelines.schedule import parse_timezone
 from shared.telemetry.handler import Context, ContextDeadline, Handler, Telemetry, handled
@@ -50,7 +53,16 @@ def _step(place: Workplace, event: Mapping[str, Any], context: Context, telemetr
     name = step.get("name") if isinstance(step, Mapping) else None
     telemetry.log.append_keys(pipeline=event.get("pipeline"), step=name)
     deadline = ContextDeadline(context, margin=MARGIN)
-    output = run_one(place, event, stop=lambda: deadline.remaining() <= 0)
+    try:
+        output = run_one(place, event, stop=lambda: deadline.remaining() <= 0)
+    except Transient as error:
+        if deadline.remaining() > 0:
+            raise
+        raise Transient(
+            f"the step takes longer than this function may: {error.message}",
+            hint="do less at once, or run the pipeline where steps may take longer: sluice generate airflow --local",
+            step=name or "",
+        ) from error
     telemetry.log.info("step done")
     return output
 

@@ -266,8 +266,11 @@ def test_people_get_an_e_mail_where_a_mail_server_is_set(
 
 
 @pytest.mark.heavy
-def test_ctrl_c_ends_the_steps_at_work_and_resume_goes_on(
-    call: Callable[..., Result], tmp_path: Path
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)], ids=["Ctrl-C", "kill -9"]
+)
+def test_a_run_that_is_stopped_or_killed_goes_on_with_resume(
+    call: Callable[..., Result], tmp_path: Path, number: int, code: int
 ) -> None:
     import os
 
@@ -287,12 +290,12 @@ def test_ctrl_c_ends_the_steps_at_work_and_resume_goes_on(
         if line.startswith("a: succeeded"):
             break
     time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, _ = process.communicate(timeout=60)
     file.write_text(text.replace("60s", "1ms"))
 
-    assert 130 == process.returncode
-    assert "slow.yaml --resume" in out
+    assert code == process.returncode
+    assert (number == signal.SIGINT) == ("slow.yaml --resume" in out)
     assert {"a": "succeeded", "b": "succeeded"} == states(call(file, "--resume", "--json"))
 
 

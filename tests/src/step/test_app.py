@@ -12,7 +12,7 @@ import pytest
 
 from shared.common.clock import SystemClock
 from shared.common.documents import read_json_document
-from shared.common.errors import Misconfigured, Violation
+from shared.common.errors import Misconfigured, Transient, Violation
 from src.invoke import LocalContext
 from src.step.app import handler_of
 from src.workplace import Workplace
@@ -55,6 +55,18 @@ def test_a_transformation_fills_its_table_and_tells_how_many_rows(invoke: Any) -
 def test_a_step_that_fails_raises_for_the_engine(invoke: Any) -> None:
     with pytest.raises(Violation, match="found 1 rows"):
         invoke(sample(query="SELECT 1"))
+
+
+def test_a_step_that_takes_longer_than_the_function_says_so_before_lambda_ends_it(invoke: Any) -> None:
+    """`invoke` has made the place; a function that has six seconds has one, and five to say what was wrong."""
+    short: Any = LocalContext("step", "r-2", 512, 6, SystemClock())
+    handler = handler_of(Workplace.open)
+    with pytest.raises(
+        Transient, match="takes longer than this function may: the query was told to end"
+    ) as caught:
+        handler(sample(query="SELECT 1 FROM range(900000000000) t(i) WHERE i < 0"), short)
+
+    assert "sluice generate airflow --local" in caught.value.hint
 
 
 @pytest.mark.parametrize("event", [[], None, "x", {"step": {"name": "a", "type": "nothing"}}, {"stpe": {}}])
