@@ -18,7 +18,7 @@ from shared.gitops.change import Change, Kind, Side, changes_between
 from shared.gitops.manifest import Manifest
 from shared.gitops.repository import ChangeKind, FileChange, Repository
 from shared.gitops.stale import Contents, Scope, with_defaults
-from shared.pipelines.defaults import is_defaults
+from shared.pipelines.defaults_place import is_defaults
 
 
 class Inspector(Protocol):

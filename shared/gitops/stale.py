@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from shared.gitops.manifest import Manifest
 from shared.gitops.repository import ChangeKind, FileChange, Repository
-from shared.pipelines.defaults import candidates, folder_of, is_defaults
+from shared.pipelines.defaults_place import candidates, folder_of, is_defaults
 
 
 @dataclass(frozen=True, slots=True)

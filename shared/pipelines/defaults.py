@@ -11,50 +11,20 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, reduce
 from pathlib import Path
-from posixpath import basename, dirname
 from typing import Any, get_args
 
 from shared.common.documents import Document, read_yaml
 from shared.common.errors import Misconfigured
 from shared.common.places import Spot
+from shared.pipelines.defaults_place import NAME, is_defaults
 from shared.pipelines.spec import DefaultsSpec, StepDefaultsSpec
 from shared.pipelines.step_specs import StepSpec
-
-NAME = "_defaults.yml"
 
 Node = tuple[Any, Spot]
 """A value of a document, and where it stands."""
 
 _BY_ENTRY = frozenset({"parameters", "pools", "notifications"})
 """Keys of a pipeline whose entries are taken over one by one; of all others the value is one piece."""
-
-
-def is_defaults(path: str) -> bool:
-    """Whether a file of this path holds shared defaults and is no definition."""
-    return basename(path) == NAME
-
-
-def folder_of(path: str) -> str:
-    """The beginning of the paths that the defaults at `path` hold for.
-
-    >>> folder_of("pipelines/_defaults.yml"), folder_of("_defaults.yml")
-    ('pipelines/', '')
-    """
-    folder = dirname(path)
-    return f"{folder}/" if folder else ""
-
-
-def candidates(definition: str) -> tuple[str, ...]:
-    """Where defaults of a definition may lie in its repository, the nearest first.
-
-    >>> candidates("pipelines/sales/orders.yml")
-    ('pipelines/sales/_defaults.yml', 'pipelines/_defaults.yml', '_defaults.yml')
-    """
-    folder, found = dirname(definition), list[str]()
-    while folder:
-        found.append(f"{folder}/{NAME}")
-        folder = dirname(folder)
-    return (*found, NAME)
 
 
 def files_above(definition: Path) -> tuple[Path, ...]:

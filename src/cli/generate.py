@@ -67,7 +67,7 @@ def generate(
     What an engine can do is in docs/targets.md. A definition that it cannot express is refused with file and line, and
     nothing of it is written; the others are.
     """
-    from shared.pipelines.defaults import is_defaults
+    from shared.pipelines.defaults_place import is_defaults
     from shared.pipelines.targets.catalogue import target as target_by_name
 
     screen: Screen = context.obj

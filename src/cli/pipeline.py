@@ -61,7 +61,8 @@ def warn_of_same_names(screen: Screen, plan: Plan) -> None:
 @click.pass_context
 def lint(context: click.Context, definition: tuple[Path, ...], same_names: SameNames, strict: bool) -> None:
     """Check pipeline definitions: every fault of every file with its line, and what is perhaps not meant."""
-    from shared.pipelines.defaults import is_defaults, names_in
+    from shared.pipelines.defaults import names_in
+    from shared.pipelines.defaults_place import is_defaults
     from shared.pipelines.lint import lint as look_at
     from shared.pipelines.read import defaults_above
 

@@ -12,7 +12,8 @@ from shared.common.errors import Misconfigured
 from shared.gitops.change import Side
 from shared.gitops.compiling import Compiled
 from shared.gitops.configuration import Woven
-from shared.pipelines.defaults import candidates, read_defaults
+from shared.pipelines.defaults import read_defaults
+from shared.pipelines.defaults_place import candidates
 from shared.pipelines.platform import read_platform
 from shared.pipelines.read import read_definition
 from shared.pipelines.targets.catalogue import target

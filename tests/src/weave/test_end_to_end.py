@@ -264,12 +264,12 @@ def woven(tmp_path_factory: pytest.TempPathFactory) -> FakeRepository:
 @pytest.mark.parametrize(
     ("host", "deliver", "calls"),
     [
-        ("github", PULL, 14),
-        ("gitlab", PULL, 13),
-        ("bitbucket", PULL, 14),
-        ("github", COMMIT, 11),
-        ("gitlab", COMMIT, 12),
-        ("bitbucket", COMMIT, 11),
+        ("github", PULL, 17),
+        ("gitlab", PULL, 16),
+        ("bitbucket", PULL, 15),
+        ("github", COMMIT, 14),
+        ("gitlab", COMMIT, 15),
+        ("bitbucket", COMMIT, 12),
     ],
 )
 def test_fifty_changed_definitions_take_few_calls(

@@ -18,7 +18,7 @@ from shared.common.fakes import FakeClock
 from shared.common.redaction import Redactor
 from shared.gitops.fake import FakeRepository
 from shared.gitops.manifest import NAME
-from shared.gitops.weave import Delivery, Outcome
+from shared.gitops.weave import Delivery
 from shared.telemetry.alerting import Alert
 from shared.telemetry.handler import Telemetry
 from shared.telemetry.logging import open_log
@@ -179,11 +179,8 @@ class Asleep:
         meanwhile()
         return found
 
-    def deliver(self, files: Any, outcome: Outcome) -> str:
-        return self._inner.deliver(files, outcome)
-
-    def nothing(self) -> None:
-        self._inner.nothing()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
 
 
 def _record(place: int, message: str, group: str, *, count: int) -> dict[str, Any]:
