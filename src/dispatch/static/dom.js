@@ -60,6 +60,8 @@ export function ago(at) {
 export const time = (at) => h("time", { datetime: new Date(at * 1000).toISOString(), title: new Date(at * 1000).toLocaleString() }, ago(at));
 export const mark = (state, word = state) => h("span", { class: `mark ${state}` }, word);
 export const STATES = { resting: "circuit open", dead: "dead letter", retry: "tries again", done: "done" };
+// A look every second and a half hardly ever meets a quick process at work.
+export const lately = (node) => (node.state === "idle" && (node.rate || node.failing) ? "running" : node.state);
 export const said = (state) => STATES[state] ?? state;
 
 export function toast(text, bad = false) {

@@ -1,6 +1,6 @@
 // The live graph: nodes in layers from left to right, laid out anew when the graph changes, repainted in place else.
 
-import { brief, count, many, rate, s, said } from "./dom.js";
+import { brief, count, lately, many, rate, s, said } from "./dom.js";
 
 const WIDE = 224, HIGH = 96, ACROSS = 104, BETWEEN = 30, TICKS = 12;
 
@@ -192,17 +192,20 @@ export class Graph {
     parts.count.textContent = `${brief(one.done)} done`;
     parts.fault.textContent = one.failed ? `${brief(one.failed)} failed` : "";
     parts.ticks.forEach((tick, i) => tick.setAttribute("class", `tick ${one.last?.[i]?.phase ?? ""}`));
+    const state = lately(one);
     const wait = one.running ? `${count(one.running)} at work` : "";
-    this.paint(parts, one, one.type, one.rate, one.pending > one.running ? `${count(one.pending - one.running)} waiting` : wait);
+    this.paint(parts, { ...one, state }, one.type, one.rate, one.pending > one.running ? `${count(one.pending - one.running)} waiting` : wait);
   }
 
   paint(parts, one, kind, speed, wait) {
     parts.kind.textContent = kind;
-    parts.rate.textContent = speed ? rate(speed) : "";
+    const failing = one.failing > speed;
+    const told = parts.count.textContent.length + parts.fault.textContent.length;
+    parts.rate.textContent = failing ? `${rate(one.failing)}${told < 22 ? " fail" : ""}` : speed ? rate(speed) : "";
     parts.state.textContent = said(one.state);
     parts.wait.textContent = wait;
     parts.title.textContent = one.last_error ? `${one.name}\n${one.last_error}` : one.name;
-    parts.group.setAttribute("class", `node ${one.state}`);
+    parts.group.setAttribute("class", `node ${one.state}${failing ? " troubled" : ""}`);
     parts.group.setAttribute("aria-label", `${one.name}, ${kind}, ${said(one.state)}, ${parts.count.textContent}${parts.fault.textContent && `, ${parts.fault.textContent}`}${wait && `, ${wait}`}`);
   }
 
@@ -234,6 +237,7 @@ export class Graph {
     const by = Math.min(1.2, Math.max(0.72, room / (this.made.width + 8)));
     this.svg.setAttribute("width", (this.made.width + 8) * by);
     this.svg.setAttribute("height", (this.made.height + 8) * by);
+    this.nodes.get(this.chosen)?.group.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   // Arrows go to the nearest node in their direction.

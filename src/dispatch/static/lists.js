@@ -140,7 +140,7 @@ export class Dead {
 function letter([one, stop]) {
   return h("tr", {},
     h("td", { class: "number" }, h("button", { class: "text", "data-key": `event ${one.number}`, "aria-label": `Event ${one.number}`, onclick: () => openEvent(one.number) }, `${one.number}`)),
-    h("td", {}, mark("dead", stop.process)), h("td", { class: "wide fault" }, first(stop.error)),
+    h("td", { class: "name" }, mark("dead", stop.process)), h("td", { class: "wide fault" }, first(stop.error)),
     h("td", { class: "wide soft second" }, `${one.event.operation} ${one.event.location}, ${one.event.id}`),
     h("td", { class: "when" }, time(stop.at)), h("td", { class: "acts" }, decisions(one.number, stop.process)));
 }

@@ -1,6 +1,6 @@
 // The panel at the side: a node with its last runs and logs, or an event with its journey.
 
-import { $, act, api, count, fill, h, lasting, many, mark, said, time, twice } from "./dom.js";
+import { $, act, api, count, fill, h, lasting, lately, many, mark, said, time, twice } from "./dom.js";
 
 const panel = $("panel");
 let shown = null; // {node: name} or {event: number}
@@ -68,7 +68,7 @@ async function node(name) {
     : await runs(name);
   const { rate: _, failing: __, ...still } = plain.state ?? {};
   const minute = Math.floor(Date.now() / 20000); // "20 s ago" has to move on
-  return [[name, plain.kind, plain.settings, still, plain.links.map((one) => [one.from, one.to, one.where, one.location, one.operation]), more, minute],
+  return [[name, plain.kind, plain.settings, still, lately(plain.state ?? {}), plain.links.map((one) => [one.from, one.to, one.where, one.location, one.operation]), more, minute],
     () => nodeContent(name, isInput, plain, more)];
 }
 
@@ -96,7 +96,7 @@ function nodeContent(name, isInput, plain, more) {
   } }, paused ? "Resume" : "Pause");
   return [
     head(name),
-    h("div", { class: "row" }, h("span", { class: `chip ${state.state}` }, said(state.state)),
+    h("div", { class: "row" }, h("span", { class: `chip ${lately(state)}` }, said(lately(state))),
       h("span", { class: "soft" }, `${isInput ? "input" : "process"}, ${plain.settings.type ?? ""}`), button),
     h("dl", { class: "facts" }, isInput ? inputFacts(state) : processFacts(state)),
     state.last_error && h("pre", { class: "fault" }, state.last_error),
