@@ -14,6 +14,7 @@ from shared.pipelines.kinds import Fields, work_of
 from shared.pipelines.link import Use, Uses, linked
 from shared.pipelines.plan import Form, Owner, Parameter, Plan, Pool, Resources
 from shared.pipelines.spec import DefinitionSpec
+from shared.pipelines.starts import own_starts
 from shared.pipelines.step import Edge, ForEach, Method, Notifications, Place, Retry, Step, Target
 from shared.pipelines.step_specs import (
     Attempted,
@@ -41,6 +42,8 @@ def compose(spec: DefinitionSpec, document: Document, problems: Problems, *, rea
     composer.names(pipeline.steps)
     steps = composer.steps(pipeline.steps, STEPS)
     composer.pools(list(pipeline.pools))
+    for place, text in own_starts(pipeline.name, tuple(steps)):
+        problems.add((place.line, place.column), text)
     uses = Uses(composer.uses, list(pipeline.parameters), problems.add)
     return Plan(
         name=pipeline.name,

@@ -18,6 +18,7 @@ from shared.pipelines.level_specs import EXECUTORS, LevelSpec, LevelsSpec, Level
 from shared.pipelines.link import Use, Uses, linked
 from shared.pipelines.plan import Engine, Form, Level, Parameter, Plan, Thread
 from shared.pipelines.spec import pipeline_name
+from shared.pipelines.starts import own_starts
 from shared.pipelines.step import Edge, Place, Step, Work
 from shared.pipelines.values import ListOf, Literal, MapOf, Reference, Root, Value
 from shared.pipelines.work import Branch, Job, JobService, SubPipeline
@@ -38,8 +39,11 @@ def compose_levels(
     composer.check_ids()
     steps = composer.steps()
     uses = Uses(composer.uses, RUN_PARAMETERS, problems.add)
+    name = _name(document, problems)
+    for place, text in own_starts(name, tuple(steps)):
+        problems.add((place.line, place.column), text)
     return Plan(
-        name=_name(document, problems),
+        name=name,
         steps=() if problems.found else linked(steps, uses),
         place=composer.place(),
         form=Form.LEVELS,

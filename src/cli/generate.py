@@ -13,7 +13,7 @@ import click
 from shared.common.errors import Misconfigured, SluiceError
 from src.cli.app import json_option, verb
 from src.cli.outcome import Exit
-from src.cli.pipeline import FILES, plan_of, same_names_option, warn_of_same_names
+from src.cli.pipeline import FILES, plans_of, same_names_option, warn_of_same_names
 
 if TYPE_CHECKING:
     from shared.pipelines.levels import SameNames
@@ -75,12 +75,13 @@ def generate(
     answer: list[dict[str, Any]] = []
     owners: dict[str, Path] = {}
     code = Exit.DONE
+    read = plans_of(definition, same_names)
     for path in definition:
         if is_defaults(path.name):  # A pattern of the shell names it with the definitions.
             screen.say(f"no pipeline: {path} holds shared defaults")
             continue
         try:
-            plan = plan_of(path, same_names)
+            plan = read[path]()
             warn_of_same_names(screen, plan)
             artifacts = found.compile(plan, options)
             for name in artifacts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from src.cli.outcome import Exit
 from src.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from shared.pipelines.levels import SameNames
     from shared.pipelines.plan import Plan
@@ -38,6 +39,29 @@ def plan_of(path: Path, same_names: SameNames) -> Plan:
     from shared.pipelines.read import read_plan
 
     return read_plan(path, same_names=same_names)
+
+
+def plans_of(paths: Iterable[Path], same_names: SameNames) -> dict[Path, Callable[[], Plan]]:
+    """Gives for each definition its plan, or raises `Misconfigured` with what is wrong with it: also what only shows
+    beside the others, a circle of pipelines that wait for each other. Shared defaults give what is wrong with that.
+    """
+    from shared.pipelines.starts import check_starts
+
+    plans: dict[Path, Plan] = {}
+    faults: dict[Path, SluiceError] = {}
+    for path in paths:
+        try:
+            plans[path] = plan_of(path, same_names)
+        except SluiceError as error:
+            faults[path] = error
+
+    def plan(path: Path) -> Plan:
+        if path in faults:
+            raise faults[path]
+        check_starts(plans[path], plans.values())
+        return plans[path]
+
+    return {path: partial(plan, path) for path in (*plans, *faults)}
 
 
 def warn_of_same_names(screen: Screen, plan: Plan) -> None:
@@ -69,6 +93,7 @@ def lint(context: click.Context, definition: tuple[Path, ...], same_names: SameN
     screen: Screen = context.obj
     answer: list[dict[str, Any]] = []
     wrong = False
+    read = plans_of(definition, same_names)
     for path in definition:
         try:
             if is_defaults(path.name) and path.exists():
@@ -76,7 +101,7 @@ def lint(context: click.Context, definition: tuple[Path, ...], same_names: SameN
                 screen.say(f"{path}: shared defaults, nothing to complain about")
                 answer.append({"file": str(path), "faults": [], "findings": []})
                 continue
-            plan = plan_of(path, same_names)
+            plan = read[path]()
             findings = [str(one) for one in look_at(plan, shared=names_in(defaults_above(path)))]
         except SluiceError as error:
             wrong = True

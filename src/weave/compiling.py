@@ -14,8 +14,11 @@ from shared.gitops.compiling import Compiled
 from shared.gitops.configuration import Woven
 from shared.pipelines.defaults import read_defaults
 from shared.pipelines.defaults_place import candidates
+from shared.pipelines.facts import needs
+from shared.pipelines.plan import Plan
 from shared.pipelines.platform import read_platform
 from shared.pipelines.read import read_definition
+from shared.pipelines.starts import check_starts
 from shared.pipelines.targets.catalogue import target
 from shared.pipelines.targets.target import Options, Target
 
@@ -25,6 +28,7 @@ class PipelineCompiler:
 
     def __init__(self, woven: Woven, *, app: str = "sluice") -> None:
         self._woven = woven
+        self._plans: dict[str, Plan] = {}
         self._options = Options(engine_version=int(woven.engine_version), layout=woven.layout, app=app)
 
     @cached_property
@@ -38,8 +42,14 @@ class PipelineCompiler:
         return f"layout {self._options.layout}, engine {self._options.engine_version}, {made}"
 
     def compile(self, path: str, content: bytes, read: Callable[[str], bytes]) -> Compiled:
-        """The artifacts of one definition. Raises `Misconfigured` with all faults, each with its line."""
+        """The artifacts of one definition. Raises `Misconfigured` with all faults, each with its line; of pipelines
+        that wait for each other the last one fails.
+        """
         side = self.inspect(path, content, read)
+        self._plans.pop(path, None)
+        if side.plan and needs(side.plan).pipelines:
+            self._plans[path] = side.plan
+            check_starts(side.plan, self._plans.values())
         name, digest = (side.plan.name, side.plan.digest()) if side.plan else ("", "")
         return Compiled(side.artifacts, name=name, digest=digest)
 

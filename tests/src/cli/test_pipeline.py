@@ -63,6 +63,25 @@ def test_lint_tells_all_faults_of_all_files_and_exits_with_2(definitions: Path) 
     assert 'doubtful.yaml:4:16 no step uses the parameter "x" [unused]' in done.stderr
 
 
+def test_pipelines_that_wait_for_each_other_are_faults_of_lint_and_of_generate(definitions: Path) -> None:
+    for name, other in (("ping", "pong"), ("pong", "ping")):
+        step = f"{{name: go, type: pipeline, pipeline: {other}}}"
+        (definitions / f"{name}.yaml").write_text(f"pipeline: {{name: {name}, steps: [{step}]}}")
+
+    looked = invoke("lint", "ping.yaml", "pong.yaml", "good.yaml")
+    made = invoke("generate", "airflow", "ping.yaml", "pong.yaml", "good.yaml", "-o", "out")
+
+    for done in (looked, made):
+        assert 2 == done.exit_code
+        assert (
+            "ping.yaml:1:59 pipelines would wait for each other in a circle: ping -> pong -> ping"
+            in done.stderr
+        )
+        assert "pong.yaml:1:59 " in done.stderr
+    assert ["good.py"] == [path.name for path in (definitions / "out" / "dags").iterdir()]
+    assert 0 == invoke("lint", "ping.yaml").exit_code
+
+
 def test_what_is_perhaps_not_meant_is_a_fault_when_strict(definitions: Path) -> None:
     loose, strict = invoke("lint", "doubtful.yaml"), invoke("lint", "doubtful.yaml", "--strict", "--json")
 

@@ -167,9 +167,9 @@ def test_a_pipeline_inside_a_pipeline_gets_its_parameters_and_fails_its_step(
         "defs/outer.yaml",
         "pipeline:\n  name: outer\n  parameters: {y: 2}\n  steps:\n    - {name: p, type: pipeline, pipeline: inner, parameters: {x: '${params.y}'}}",
     )
-    loop = write(
-        "defs/loop.yaml", "pipeline:\n  name: loop\n  steps:\n    - {name: p, type: pipeline, pipeline: loop}"
-    )
+    step = "pipeline:\n  name: %s\n  steps:\n    - {name: p, type: pipeline, pipeline: %s}"
+    write("defs/pong.yaml", step % ("pong", "ping"))
+    loop = write("defs/ping.yaml", step % ("ping", "pong"))
 
     good, bad, endless = call(outer, "--json"), call(outer, "--param", "y=6"), call(loop)
 
@@ -177,7 +177,7 @@ def test_a_pipeline_inside_a_pipeline_gets_its_parameters_and_fails_its_step(
     assert "p: failed" in bad.output
     assert "pipeline inner failed in a" in bad.output
     assert 1 == endless.exit_code
-    assert "is running already" in endless.output
+    assert "pipeline pong failed in p" in endless.output
 
 
 def test_a_pipeline_that_nobody_waits_for_is_refused_here(call: Callable[..., Result]) -> None:

@@ -57,6 +57,17 @@ def test_shared_defaults_are_those_of_the_folders_above_in_the_repository() -> N
         compiler().inspect("p/x/a.yml", PLAIN, reader(read))
 
 
+def test_of_pipelines_that_wait_for_each_other_the_last_fails() -> None:
+    text = "pipeline: {name: %s, steps: [{name: b, type: pipeline, pipeline: %s}]}"
+    woven = compiler()
+    woven.compile("p/a.yml", (text % ("a", "b")).encode(), reader({}))
+
+    with pytest.raises(SluiceError, match=r"^p/b.yml:1:55 .* in a circle: b -> a -> b"):
+        woven.compile("p/b.yml", (text % ("b", "a")).encode(), reader({}))
+    woven.compile("p/a.yml", (text % ("a", "c")).encode(), reader({}))
+    woven.compile("p/b.yml", (text % ("b", "a")).encode(), reader({}))
+
+
 def test_a_file_of_parameters_that_is_missing_is_told() -> None:
     with pytest.raises(SluiceError, match="no file of parameters"):
         compiler(", targets: [stepfunctions], parameters: platform.json").compile(
