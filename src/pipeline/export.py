@@ -17,7 +17,7 @@ from shared.common.errors import Misconfigured
 from shared.pipelines.runner.executor import Task
 from shared.pipelines.step import Step
 from shared.pipelines.work import Ref, Write
-from src.pipeline.objects import check_place, format_of, names_in, put, remove
+from src.pipeline.objects import check_place, duckdb_for, format_of, names_in, put, remove
 
 if TYPE_CHECKING:
     from shared.landing.commit import Commit, Part
@@ -109,9 +109,7 @@ def _kind(part: Part) -> str:
 
 
 def _convert(source: Path, own: str, target: Path, form: str) -> None:
-    import duckdb
-
-    with duckdb.connect() as connection:
+    with duckdb_for(f"writing {form} from {own}").connect() as connection:
         reader = _READERS[own].format(_text(source))
         connection.execute(f"COPY (SELECT * FROM {reader}) TO {_text(target)} ({_WRITERS[form]})")
 

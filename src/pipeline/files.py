@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from shared.common.errors import Violation, unknown
 from shared.pipelines.runner.executor import Task
 from shared.pipelines.work import Ref
-from src.pipeline.objects import Found, found
+from src.pipeline.objects import Found, duckdb_for, found
 
 if TYPE_CHECKING:
     from shared.ingestion.files_report import FileReport
@@ -66,7 +66,8 @@ def _land(
     from src.filing import land_file
 
     with TemporaryDirectory(prefix="sluice-step-") as folder:
-        kinds = _columns(path, file.format)
+        said = {name: _said(kind) for name, kind in dict(config.get("columns") or {}).items()}
+        kinds = {} if said and file.format != "parquet" else _columns(path, file.format)
         if file.format == "parquet":
             path = _as_lines(path, Path(folder) / "lines.jsonl", kinds)
         before = last_contract(place.store, SOURCE, table, clock=place.clock)
@@ -75,7 +76,7 @@ def _land(
         columns = {
             name: {"type": kind, "nullable": name not in ref.primary_key} for name, kind in kinds.items()
         }
-        columns |= {name: _said(kind) for name, kind in dict(config.get("columns") or {}).items()}
+        columns |= said
         spec = FileSpec(
             table,
             Contract.from_columns(columns, name=f"{SOURCE}.{table}"),
@@ -96,8 +97,7 @@ def _said(kind: Any) -> Any:
 
 def _columns(path: Path, form: str) -> dict[str, str]:
     """The columns of a file with their types. Raises `Violation` where it cannot be read as what it is."""
-    import duckdb
-
+    duckdb = duckdb_for("looking for the columns of a file without `config: {columns: …}`")
     try:
         with duckdb.connect() as connection:
             if form == "csv":
@@ -140,8 +140,7 @@ def _csv_columns(connection: Any, path: Path) -> dict[str, str]:
 
 def _as_lines(path: Path, lines: Path, kinds: Mapping[str, str]) -> Path:
     """A Parquet file as JSON lines: times in RFC 3339, so that they are times to the contract, too."""
-    import duckdb
-
+    duckdb = duckdb_for("reading Parquet")
     chosen = []
     for name, kind in kinds.items():
         column = _quoted(name)

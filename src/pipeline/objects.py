@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from shared.common.errors import Misconfigured, unknown
@@ -62,6 +62,18 @@ def found(ref: Ref, step: Step) -> list[Found]:
             at=step.place,
         )
     return files
+
+
+def duckdb_for(what: str) -> Any:
+    """The module. Raises `Misconfigured` where it is not installed: no Lambda layer has it."""
+    try:
+        import duckdb
+    except ModuleNotFoundError:
+        raise Misconfigured(
+            f"{what} needs DuckDB, which is not installed here",
+            hint="do it where the command line is: sluice pipeline run, or sluice generate airflow --local",
+        ) from None
+    return duckdb
 
 
 def put(ref: Ref, name: str, file: Path, step: Step) -> str:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -197,3 +198,17 @@ def test_a_line_that_is_broken_stops_the_file_and_a_share_lets_it_in(run: Callab
     assert 1 == strict.exit_code
     assert "1 of 3 lines" in strict.output
     assert 2 == output(lenient, "a")["rows"]
+
+
+def test_without_duckdb_files_need_columns(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in Lambda, whose layers have none."""
+    write("in/x.csv", "id,a\n1,b\n")
+    columns = land("in/x.csv").replace("}]}", "}], load: false, config: {columns: {id: integer, a: string}}}")
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    lacking, given = run(land("in/x.csv").replace("}]}", "}], load: false}")), run(columns)
+
+    assert 1 == lacking.exit_code
+    assert "needs DuckDB, which is not installed here" in lacking.output
+    assert 1 == output(given, "a")["rows"]
