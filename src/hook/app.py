@@ -82,7 +82,8 @@ def handler_of(open_place: Callable[[], Workplace], open_desk: Callable[[Workpla
             write("delivery", extra={"status": answer.status, "reason": answer.reason, **answer.document})
             return answer
 
-        page = str(event.get("rawPath", "")).startswith((PAGE, DOCUMENT))
+        # A stage of an API Gateway stands before the path.
+        page = str(event.get("rawPath", "")).endswith((PAGE, DOCUMENT))
         return api(receive, page=page).resolve(event, context)
 
     return handler

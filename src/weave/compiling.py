@@ -37,9 +37,11 @@ class PipelineCompiler:
 
     @property
     def version(self) -> str:
-        """What artifacts depend on besides the definitions."""
+        """What artifacts depend on besides the definitions, and which files these are."""
         made = ",".join(f"{one.name.value}:{one.version}" for one in self.targets)
-        return f"layout {self._options.layout}, engine {self._options.engine_version}, {made}"
+        which = " ".join(self._woven.definitions)
+        parameters = f", with {self._woven.parameters}" if self._woven.parameters else ""
+        return f"layout {self._options.layout}, engine {self._options.engine_version}, {made}, of {which}{parameters}"
 
     def compile(self, path: str, content: bytes, read: Callable[[str], bytes]) -> Compiled:
         """The artifacts of one definition. Raises `Misconfigured` with all faults, each with its line; of pipelines

@@ -215,6 +215,12 @@ def test_what_is_woven_may_change_while_it_is_served(
     until(lambda: "made/dags/n.py" in repository.commits[repository.branches["next"]].tree)
 
     assert 202 == process.deliver("2", branch="next")
+    # Other files are definitions from now on: nobody has to push anything.
+    repository.push("main", {"more/m.yml": step("m")})
+    assert 202 == process.deliver("3")
+    file.write_text(HOSTED.replace("flows/*.yml", "more/*.yml"))
+    until(lambda: "made/dags/m.py" in repository.commits[repository.branches["main"]].tree)
+    assert "made/dags/a.py" not in repository.commits[repository.branches["main"]].tree
     assert 1 == sum("stays as it was" in line for line in process.lines)
 
 

@@ -77,6 +77,19 @@ def test_the_sample_delivery_is_taken_in(handler: Any, line: Line) -> None:
     assert ["branch"] == [json.loads(message)["kind"] for message in line]
 
 
+# Powertools leaves the files of its page to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(("path", "method", "status"), [("/webhook", "POST", 202), ("/docs", "GET", 200)])
+def test_an_api_gateway_with_a_stage_leads_to_the_same(
+    handler: Any, path: str, method: str, status: int
+) -> None:
+    event = copy.deepcopy(SAMPLE) | {"rawPath": f"/prod{path}"}
+    event["requestContext"] |= {"stage": "prod"}
+    event["requestContext"]["http"] |= {"path": f"/prod{path}", "method": method}
+
+    assert status == handler(event, context())["statusCode"]
+
+
 def test_a_body_in_base64_is_signed_as_it_was_sent(handler: Any) -> None:
     body = base64.b64encode(SAMPLE["body"].encode()).decode()
 

@@ -38,7 +38,8 @@ def test_several_targets_have_a_folder_each_and_one_has_none() -> None:
     assert one.artifacts["a.asl.json"] == two.artifacts["stepfunctions/a.asl.json"]
     assert all(path.startswith(("stepfunctions/", "airflow/")) for path in two.artifacts)
     assert ("a", one.digest) == (two.name, two.digest)
-    assert compiler(", targets: [stepfunctions]").version != compiler(", targets: [airflow]").version
+    more = ["targets: [stepfunctions]", "definitions: ['*.yml']", "parameters: p.json", "engine_version: '2'"]
+    assert 5 == len({compiler().version, *(compiler(f", {one}").version for one in more)})
 
 
 def test_shared_defaults_are_those_of_the_folders_above_in_the_repository() -> None:
