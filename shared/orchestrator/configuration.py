@@ -6,7 +6,7 @@ one model, so that a document is validated as a whole and a fault is told with i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Union, get_args
@@ -107,8 +107,13 @@ class Kinds:
 
         Raises `Misconfigured`: one line per fault with file, line and column; unknown names list the known ones.
         """
-        found = document.parse(self.model)
-        _check(found, document)
+        faults = _faults(document)
+        try:
+            found = document.parse(self.model)
+        except Misconfigured as error:
+            raise Misconfigured("\n".join([error.message, *faults]), hint=error.hint) from None
+        if faults:
+            raise Misconfigured("\n".join(faults))
         try:
             found.graph()
         except Misconfigured as error:
@@ -140,29 +145,38 @@ def type_of(kind: type[BaseModel]) -> str:
     return str(get_args(annotation)[0]) if get_args(annotation) else ""
 
 
-def _check(found: Configuration, document: Document) -> None:
-    """Names that are there twice, and links to what is not there, each with its place."""
+def _faults(document: Document) -> list[str]:
+    """Names that are there twice, and links to what is not there, each with its place.
+
+    Looked up in the document as it was read, so that they are told beside whatever else is wrong with it.
+    """
     lines: list[str] = []
     first: dict[str, str] = {}
-    nodes = [("input", n, one.name) for n, one in enumerate(found.input)]
-    nodes += [("process", n, one.name) for n, one in enumerate(found.process)]
-    for section, number, name in nodes:
-        place = document.where(section, number, "name")
-        if name in first:
-            lines.append(f'{place} the name "{name}" is taken; the first is at {first[name]}')
-        first.setdefault(name, place)
-    processes = {one.name for one in found.process}
-    for number, link in enumerate(found.links):
-        for key, names, known in (
-            ("from", link.source, set(first)),
-            ("to", link.target, processes),
-        ):
+    processes = set[str]()
+    for section in ("input", "process"):
+        for number, node in _mappings(document, section):
+            name, place = node.get("name"), document.where(section, number, "name")
+            if not isinstance(name, str):
+                return []  # what links mean cannot be told
+            if name in first:
+                lines.append(f'{place} the name "{name}" is taken; the first is at {first[name]}')
+            first.setdefault(name, place)
+            processes |= {name} if section == "process" else set()
+    for number, link in _mappings(document, "links"):
+        for key, known in (("from", set(first)), ("to", processes)):
+            names = [link.get(key)] if isinstance(link.get(key), str) else link.get(key)
+            named = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
             lines += [
                 f"{document.where('links', number, key)} {error.message}; {error.hint}"
-                for error in _strangers(key, names, known, set(first) - processes)
+                for error in _strangers(key, named, known, set(first) - processes)
             ]
-    if lines:
-        raise Misconfigured("\n".join(lines))
+    return lines
+
+
+def _mappings(document: Document, section: str) -> list[tuple[int, Mapping[str, Any]]]:
+    found = document.data.get(section) if isinstance(document.data, Mapping) else None
+    some = found if isinstance(found, list) else []
+    return [(number, one) for number, one in enumerate(some) if isinstance(one, Mapping)]
 
 
 def _strangers(key: str, names: Sequence[str], known: set[str], inputs: set[str]) -> list[Any]:

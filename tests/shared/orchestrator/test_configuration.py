@@ -122,6 +122,24 @@ def test_all_faults_are_told_at_once() -> None:
     assert 2 == len(raised.value.message.splitlines())
 
 
+def test_links_to_nowhere_are_told_beside_settings_that_are_wrong() -> None:
+    text = TOML.replace('to = "after"', 'to = "afer"').replace('type = "bell"', 'type = "bel"')
+    with pytest.raises(Misconfigured) as raised:
+        read(text)
+
+    assert ["dispatch.toml:3:8", "dispatch.toml:26:6"] == [
+        line.split()[0] for line in raised.value.message.splitlines()
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "input: 3", "input: [3]", "links: [3]", "links: [{from: 3, to: [3]}]", "process: [{}]"]
+)
+def test_what_is_no_document_at_all_is_told(text: str) -> None:
+    with pytest.raises(Misconfigured, match=r"dispatch\.yml:1:"):
+        read(text, "dispatch.yml")
+
+
 def test_a_name_that_is_not_set_is_told_when_a_node_is_opened() -> None:
     around = Surroundings(words={"HOST": "db"})
 
