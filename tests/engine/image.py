@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.sam.image import copy, needed
 
-PROGRAMS = ("sh", "cat", "id", "sleep", "base64", "touch", "head", "tail", "grep")
+PROGRAMS = ("sh", "cat", "id", "sleep", "base64", "touch", "head", "tail", "grep", "ls", "sha256sum")
 
 
 def lay_out_image(root: Path) -> Path:

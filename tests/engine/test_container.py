@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import threading
@@ -70,6 +71,22 @@ def test_it_hears_the_event_and_its_settings(opened: Open) -> None:
     status = run(opened(code, env="A=${SECRET}"))
 
     assert {EVENT.to_json(), "the-key hunter22", "loud", ""} == set(status.logs.split("\n"))
+
+
+@pytest.mark.parametrize("size", [90_000, 200_000, 3_000_000])
+def test_an_event_of_any_size_reaches_it(opened: Open, api: docker.DockerClient, size: int) -> None:
+    """A root that is read only holds no file of ours: it lies in a volume, which goes with the container."""
+    code = (
+        'if [ -n "$PIPELINE_EVENT_FILE" ]; then cat "$PIPELINE_EVENT_FILE"; '
+        'else echo "$PIPELINE_EVENT" | base64 -d; fi | sha256sum; touch /here 2>&1; ls -l /pipeline 2>&1; true'
+    )
+    event = Event("the ether", Operation.DELETE, "x" * size, "tests")
+    for more in ({}, {"read_only": False, "network": "none"}):
+        status = opened(code, **more).execute(event, Run("p", "the-key", timeout=30))
+
+        assert hashlib.sha256(event.to_json().encode()).hexdigest() == status.logs.split()[0]
+        assert ("event.json" in status.logs) is (size > 98_000)
+    assert [] == api.volumes.list()
 
 
 def test_it_is_nobody_and_may_nothing(opened: Open) -> None:

@@ -1,6 +1,7 @@
 """Process `container`: an image, run once per event by a Docker Engine or by Podman's service.
 
-The event is base64 of its JSON in `PIPELINE_EVENT`; stderr and stdout are the logs; another exit code than 0 is a
+The event is base64 of its JSON in `PIPELINE_EVENT`, or, where that is too long for a variable, the JSON in the file
+`PIPELINE_EVENT_FILE`; stderr and stdout are the logs; another exit code than 0 is a
 failure, "process exited with code N". A container has no network but the engine's bridge unless `network` says so, a
 read-only root, no capabilities, no new privileges, and limits. It is gone when the attempt is; what a dispatcher left
 behind that was killed goes before the first attempt of the next one on the same machine.
@@ -10,14 +11,14 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import io
 import logging
 import os
-import socket
+import tarfile
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -27,6 +28,8 @@ from shared.orchestrator.doors import Process, Run
 from shared.orchestrator.environment import Environment
 from shared.orchestrator.event import Event
 from shared.orchestrator.faults import MissingImage, NonZeroExit, TimedOut
+from shared.orchestrator.processes.command import fits
+from shared.orchestrator.processes.left_behind import is_gone, program
 from shared.orchestrator.settings import ProcessSettings, Surroundings
 from shared.orchestrator.status import Status
 
@@ -35,6 +38,9 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 LOG = logging.getLogger("sluice.dispatch")
+FOLDER = "/pipeline"
+"""Where an event lies that is too long for a variable: a volume of this container alone, as its root is read-only."""
+EVENT_FILE = "event.json"
 TAIL = 256_000
 """Bytes of logs that are kept, the last ones. `tail` is not asked for: with it Podman 4 mixes up parts of lines."""
 
@@ -100,11 +106,13 @@ class Runner:
             self._pull(engine)
             container = engine.containers.create(self.context.image, **self._options(event, run))
             try:
+                if not fits(_variable(event)):
+                    container.put_archive(FOLDER, _archive(event))
                 container.start()
                 code = _wait(container, run)
                 logs = _logs(container)
             finally:
-                container.remove(force=True)
+                container.remove(force=True, v=True)
         if code is None:
             raise TimedOut(run.timeout or 0.0, logs=logs)
         if code:
@@ -119,10 +127,10 @@ class Runner:
             return
         named: dict[str, str | list[str] | bool] = {"label": f"sluice.process={self.name}"}
         for one in engine.containers.list(all=True, sparse=True, filters=named):
-            if _is_gone((one.attrs.get("Labels") or {}).get("sluice.program", "")):
+            if is_gone((one.attrs.get("Labels") or {}).get("sluice.program", "")):
                 LOG.warning("%s: container %s was left behind and is removed", self.name, one.short_id)
                 with contextlib.suppress(NotFound):
-                    one.remove(force=True)
+                    one.remove(force=True, v=True)
         self.swept = True
 
     def _pull(self, engine: DockerClient) -> None:
@@ -138,13 +146,13 @@ class Runner:
 
     def _options(self, event: Event, run: Run) -> dict[str, Any]:
         context = self.context
-        own = {
-            "PIPELINE_EVENT": base64.b64encode(event.to_json().encode()).decode(),
-            "PIPELINE_KEY": run.key,
-        }
+        own, short = _variable(event), fits(_variable(event))
+        if not short:
+            own = {"PIPELINE_EVENT_FILE": f"{FOLDER}/{EVENT_FILE}"}
         return {
+            "mounts": [] if short else [{"Type": "volume", "Target": FOLDER}],
             "command": list(context.command) or None,
-            "environment": {**self.env, **own},
+            "environment": {**self.env, **own, "PIPELINE_KEY": run.key},
             "network_mode": context.network,
             "user": context.user or None,
             "read_only": context.read_only,
@@ -157,30 +165,23 @@ class Runner:
             "labels": {
                 "sluice.process": self.name,
                 "sluice.key": run.key,
-                "sluice.program": _program(os.getpid()),
+                "sluice.program": program(os.getpid()),
             },
         }
 
 
-def _program(pid: int) -> str:
-    """A process of this machine, told from one that had its number before; nothing where there is no /proc."""
-    try:
-        began = (
-            Path(f"/proc/{pid}/stat")
-            .read_text(encoding="ascii", errors="replace")
-            .rpartition(")")[2]
-            .split()[19]
-        )
-    except OSError:
-        began = ""
-    return f"{socket.gethostname()} {pid} {began}"
+def _variable(event: Event) -> dict[str, str]:
+    return {"PIPELINE_EVENT": base64.b64encode(event.to_json().encode()).decode()}
 
 
-def _is_gone(program: str) -> bool:
-    """Whether a process of this machine has ended; of other machines' nobody here can tell."""
-    host, _, rest = program.partition(" ")
-    pid, _, began = rest.partition(" ")
-    return bool(began) and host == socket.gethostname() and _program(int(pid)) != program
+def _archive(event: Event) -> bytes:
+    """The event as a file that anybody in the container may read."""
+    text, out = event.to_json().encode(), io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        entry = tarfile.TarInfo(EVENT_FILE)
+        entry.size, entry.mode = len(text), 0o444
+        archive.addfile(entry, io.BytesIO(text))
+    return out.getvalue()
 
 
 def _wait(container: Container, run: Run) -> int | None:

@@ -103,14 +103,19 @@ class Task:
         return str(answer["tasks"][0]["taskArn"])
 
     def _ended(self, api: Any, arn: str, run: Run) -> dict[str, Any]:
-        """The task when it has stopped; one that is over time is stopped."""
+        """The task when it has stopped; one that is over time is stopped.
+
+        When the dispatcher ends the task goes on: the same attempt finds it again at the next start.
+        """
         until = None if run.timeout is None else self.clock.monotonic() + run.timeout
         while True:
             found = api.describe_tasks(cluster=self.context.cluster, tasks=[arn])["tasks"]
             if found and found[0]["lastStatus"] == "STOPPED":
                 return dict(found[0])
-            if run.cancelled.is_set() or (until is not None and self.clock.monotonic() >= until):
+            if until is not None and self.clock.monotonic() >= until:
                 api.stop_task(cluster=self.context.cluster, task=arn, reason="it took longer than it may")
+                raise TimedOut(run.timeout or 0.0, logs=arn)
+            if run.cancelled.is_set():
                 raise TimedOut(run.timeout or 0.0, logs=arn)
             self.clock.sleep(self.context.poll)
 

@@ -209,6 +209,19 @@ def test_a_task_that_ends_badly_does_not_start_or_takes_too_long_has_failed() ->
     assert "arn:task/1" == slow.stopped
 
 
+def test_a_task_goes_on_when_the_dispatcher_ends_and_is_found_by_its_token() -> None:
+    """The attempt that is given back is made again under the same number, so ECS answers with the same task."""
+    slow, stopped = Ecs(slow=True), run(timeout=3600)
+    stopped.cancelled.set()
+    with pytest.raises(TimedOut):
+        task(slow).execute(EVENT, stopped)
+    again = Ecs()
+    task(again).execute(EVENT, run())
+
+    assert "" == slow.stopped
+    assert slow.asked["clientToken"] == again.asked["clientToken"]
+
+
 class Outlet:
     """Takes events until a number of them has come; `full` has it raise once."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import threading
@@ -70,6 +71,47 @@ def test_no_process_of_a_command_outlives_its_time(tmp_path: Path) -> None:
 
     assert "x\n" == raised.value.logs
     assert not alive.exists()
+
+
+def large(size: int) -> Event:
+    """An event of so many bytes."""
+    short = Event("the ether", Operation.DELETE, "", "tests")
+    event = Event("the ether", Operation.DELETE, "x" * (size - len(short.to_json())), "tests")
+
+    assert size == len(event.to_json())
+    return event
+
+
+LONGEST = (131_072 - len("PIPELINE_EVENT=") - 1) // 4 * 3
+"""Bytes of an event whose base64 is as long as a variable may be."""
+
+
+@pytest.mark.parametrize(
+    ("size", "names"),
+    [(100, "['PIPELINE_EVENT']"), (LONGEST, "['PIPELINE_EVENT']"), (LONGEST + 1, "['PIPELINE_EVENT_FILE']"),
+     (2_000_000, "['PIPELINE_EVENT_FILE']")],
+)  # fmt: skip
+def test_an_event_of_any_size_reaches_a_command(size: int, names: str) -> None:
+    """What a variable cannot hold is in a file; the standard input has it in any case."""
+    code = (
+        "import base64, hashlib, os, sys; names = [n for n in os.environ if n.startswith('PIPELINE_EVENT')]; "
+        "digest = lambda raw: print(len(raw), hashlib.sha256(raw).hexdigest()); print(names); "
+        "digest(open(os.environ[names[0]], 'rb').read() if names[0].endswith('FILE') "
+        "else base64.b64decode(os.environ[names[0]])); digest(sys.stdin.buffer.read())"
+    )
+    context = {"command": [sys.executable, "-c", code]}
+    one = CommandProcess(name="p", type="subprocess", execution_context=context)
+    event = large(size)
+    status = one.open(AROUND).execute(event, Run("p", "the-key", timeout=30))
+    assert status is not None
+    said = f"{size} {hashlib.sha256(event.to_json().encode()).hexdigest()}"
+
+    assert [names, said, said] == status.logs.splitlines()
+
+
+def test_an_environment_that_is_too_large_is_misconfigured() -> None:
+    with pytest.raises(Misconfigured, match="Argument list too long"):
+        command("pass", env={"A": "x" * 200_000})
 
 
 def test_a_command_that_is_cancelled_ends() -> None:
