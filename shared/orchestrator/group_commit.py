@@ -173,6 +173,7 @@ class GroupCommit:
         except Fenced as error:
             for one in submissions:
                 one.future.set_exception(Transient(str(error)))
+            self._failures = 0  # it is not the journal that has to recover
             self._on_fenced(error)
             return
         except Exception as error:  # noqa: BLE001 - those who wait must hear it, whatever it is
