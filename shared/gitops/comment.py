@@ -19,6 +19,9 @@ LIMIT = {Host.GITHUB: 60_000, Host.GITLAB: 900_000, Host.BITBUCKET: 30_000}
 LONGEST_DIFF, LONGEST_OPEN = 400, 40
 """Lines of one artifact's diff, folded and where nothing can be folded; the whole of it is `sluice plan`'s."""
 
+MOST = 50
+"""Names of one kind that are listed: a piece must fit into a comment."""
+
 FOLDS = {Host.GITHUB, Host.GITLAB}
 """Hosts whose Markdown may hold HTML, and so parts that are folded; Bitbucket shows tags as text."""
 
@@ -76,7 +79,9 @@ def _pieces(preview: Preview, now: datetime, limit: int, *, folds: bool) -> Iter
     """What has to be looked at first, what is only good to know last."""
     yield f"## {'✅' if preview.passes else '❌'} Pipelines: {headline(preview)}"
     if preview.overlap:
-        listed = "\n".join(f"- `{_cell(path)}`" for path in preview.overlap)
+        more = len(preview.overlap) - MOST
+        listed = "\n".join(f"- `{_cell(path)}`" for path in preview.overlap[:MOST])
+        listed += f"\n- … and {more} more" if more > 0 else ""
         yield f"**Stale**: the base has changed these files, too. Update the branch to plan it anew.\n\n{listed}"
     yield from _table(preview, now, limit)
     yield f"Planned for merging `{preview.head[:12]}` into `{preview.base[:12]}`, and anew when either moves."
@@ -161,11 +166,11 @@ def _schedule(change: Change, now: datetime) -> Iterator[str]:
 def _named(change: Change) -> Iterator[str]:
     """What it needs that is new, and which steps differ."""
     if needed := [f"{kind[:-1]} `{_cell(name)}`" for kind, names in change.needed.items() for name in names]:
-        yield f"**Needs new**: {', '.join(needed)}"
+        yield f"**Needs new**: {', '.join(needed[:MOST])}{' …' if len(needed) > MOST else ''}"
     for sign, steps in zip(("New steps", "Steps that go", "Steps that change"), change.steps(), strict=True):
         if steps and change.kind is not Kind.DELETED:
-            listed = ", ".join(f"`{_cell(name)}`" for name in steps[:50])
-            yield f"**{sign}**: {listed}{' …' if len(steps) > 50 else ''}"
+            listed = ", ".join(f"`{_cell(name)}`" for name in steps[:MOST])
+            yield f"**{sign}**: {listed}{' …' if len(steps) > MOST else ''}"
 
 
 def _contract(path: str, verdict: Verdict | str) -> str:

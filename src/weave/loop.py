@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from shared.common.errors import SluiceError, Superseded, Transient
 from shared.gitops.configuration import Plain, Weaving, Woven
-from shared.gitops.news import BranchMoved, news_of
+from shared.gitops.news import BranchMoved, PullChanged, news_of
 from shared.gitops.weave import Outcome
 from shared.telemetry.alerting import Alert, Alerts
 from src.weave.queue import FileQueue, Message
@@ -74,7 +74,8 @@ class Loop:
             text = f"unexpected {type(error).__name__}: {error}"
             self._failed(message, SluiceError(text, hint="this is a fault of Sluice: please report it"))
         else:
-            self.queue.done(message, "\n".join(told) or "previewed")
+            nothing = "previewed" if isinstance(news, PullChanged) else "nobody weaves it any more"
+            self.queue.done(message, "\n".join(told) or nothing)
         return True
 
     def run(self) -> None:

@@ -262,6 +262,22 @@ def test_comments_are_split_below_the_limit_of_the_host() -> None:
     assert all(part.count("<details>") == part.count("</details>") for part in parts)
 
 
+def test_a_piece_with_many_names_still_fits_into_a_comment() -> None:
+    calls = "".join(
+        f'    - {{name: c{n}, type: call, method: GET, url: "https://a-host-of-some-length-{n}.example/"}}\n'
+        for n in range(900)
+    )
+    files: dict[str, bytes | None] = {f"flows/{'x' * 60}{n}.yml": None for n in range(300)}
+    base: dict[str, bytes | None] = dict.fromkeys(files, ORDERS.encode())
+    repository = changed({**files, "flows/orders.yml": (ORDERS + calls).encode()}, base=base)
+    repository.push("main", {**files, "flows/orders.yml": None})
+
+    parts = comments(previewed(repository), now=NOW, limit=10_000)
+
+    assert all(len(part) <= 10_000 for part in parts)
+    assert "… and 251 more" in parts[0]
+
+
 def test_what_authors_write_makes_no_markup_and_calls_nobody() -> None:
     text = ORDERS.replace("name: fetch", 'name: "<script>|@all`"').replace(
         "depends_on: [fetch]", "depends_on: []"
