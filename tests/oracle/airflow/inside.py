@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import sys
 import time
+import urllib.request
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +21,9 @@ from typing import Any
 
 def main() -> None:
     order = json.load(sys.stdin)
-    answer = sys.stdout
-    sys.stdout = sys.stderr  # what Airflow prints is no part of the answer
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what Airflow and commands print is no part of the answer
+    sys.stdout = sys.stderr
     logging.disable(logging.INFO)
     found: dict[str, Any] = {"folders": {}, "runs": {}}
     bags = {folder: _load(folder, found["folders"]) for folder in order["folders"]}
@@ -29,7 +32,12 @@ def main() -> None:
     for run in order.get("runs", []):
         began = time.monotonic()
         dag = bags[run["folder"]].dags[run["dag"]]
-        found["runs"][run["name"]] = _run(dag, run.get("conf") or {}) | {"seconds": time.monotonic() - began}
+        if run.get("before"):  # who answers is told of which run
+            urllib.request.urlopen(run["before"]).close()
+        at = datetime.fromisoformat(run["time"]) if run.get("time") else datetime.now(UTC)
+        made = _run(dag, run.get("conf") or {}, at)
+        found["runs"][run["name"]] = made | {"seconds": time.monotonic() - began}
+    found["started"] = _started([run["dag"] for run in order.get("runs", [])]) if order.get("runs") else []
     json.dump(found, answer)
     answer.flush()
 
@@ -55,12 +63,13 @@ def _known(bag: Any) -> None:
     sync_bag_to_db(bag, "dags-folder", None)
 
 
-def _serialized(dag: Any) -> None:
+def _serialized(dag: Any) -> Any:
+    """The DAG as the scheduler has it."""
     try:
         from airflow.serialization.serialized_objects import DagSerialization
     except ImportError:
         from airflow.serialization.serialized_objects import SerializedDAG as DagSerialization
-    DagSerialization.to_dict(dag)
+    return DagSerialization.from_dict(DagSerialization.to_dict(dag))
 
 
 def _load(folder: str, folders: dict[str, Any]) -> Any:
@@ -70,8 +79,6 @@ def _load(folder: str, folders: dict[str, Any]) -> Any:
         began = time.monotonic()
         bag = _bag(folder)
         seconds = time.monotonic() - began
-        for dag in bag.dags.values():
-            _serialized(dag)
     own = [f"{w.filename}:{w.lineno} {w.message}" for w in caught if Path(w.filename).is_relative_to(folder)]
     folders[folder] = {
         "errors": {name: str(error) for name, error in bag.import_errors.items()},
@@ -84,6 +91,7 @@ def _load(folder: str, folders: dict[str, Any]) -> Any:
 
 def _graph(dag: Any) -> dict[str, Any]:
     return {
+        "next": _next(_serialized(dag)),
         "schedule": str(getattr(dag.timetable, "summary", "") or dag.timetable),
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,
@@ -101,13 +109,41 @@ def _graph(dag: Any) -> dict[str, Any]:
     }
 
 
-def _run(dag: Any, conf: dict[str, Any]) -> dict[str, Any]:
+def _next(dag: Any) -> list[str]:
+    """The next three times at which it would run, as Airflow itself reckons them."""
+    from airflow.timetables.base import TimeRestriction
+
+    timetable = dag.timetable
+    if not timetable.can_be_scheduled or not hasattr(timetable, "next_dagrun_info") or dag.start_date is None:
+        return []
+    bounds = TimeRestriction(earliest=dag.start_date, latest=dag.end_date, catchup=dag.catchup)
+    found, last = list[str](), None
+    for _ in range(3):
+        info = timetable.next_dagrun_info(last_automated_data_interval=last, restriction=bounds)
+        if info is None:
+            break
+        found.append(info.run_after.isoformat())
+        last = info.data_interval
+    return found
+
+
+def _started(ours: list[str]) -> list[Any]:
+    """Runs that others have started: of which pipeline, and with which parameters."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        rows = session.query(DagRun).filter(DagRun.dag_id.not_in(ours)).all()
+        return [[row.dag_id, row.conf] for row in rows]
+
+
+def _run(dag: Any, conf: dict[str, Any], at: datetime) -> dict[str, Any]:
     """One run to its end: its state, how each task ended and why it was skipped, and what it left."""
     with contextlib.redirect_stdout(sys.stderr):
         run = (
-            dag.test(logical_date=datetime.now(UTC), run_conf=conf)
+            dag.test(logical_date=at, run_conf=conf)
             if _is_3()
-            else dag.test(execution_date=datetime.now(UTC), run_conf=conf)
+            else dag.test(execution_date=at, run_conf=conf)
         )
     tasks: dict[str, Any] = {}
     for ti in run.get_task_instances():

@@ -41,10 +41,6 @@ def aws(machine: Machines) -> Machines:
     return machine
 
 
-SHAPES = [(1, 1, 3), (1, 3, 1), (2, 3, 2), (3, 2, 1)]
-"""Of the 27, those with something of their own: tests/shared/pipelines/test_structure.py has all as blocks."""
-
-
 def broken(event: Any) -> Any:
     raise ValueError("no")
 
@@ -312,32 +308,6 @@ def test_a_job_that_never_ends_is_given_up(aws: Machines) -> None:
     assert {"one": 3, "two": 1} == Counter(
         e["job_name"] for _, e in aws.calls if e["call_type"] == "get_status"
     )
-
-
-def test_shapes_of_level_files_run_in_their_order(aws: Machines) -> None:
-    """LEVEL x THREAD x STEP: threads of a level overlap or not, a level never begins before the one before has ended."""
-    aws.functions.update(once=lambda e: "ok")
-    for many_levels, threads, steps in SHAPES:
-        names = [
-            [[f"l{level}t{thread}s{step}" for step in range(steps)] for thread in range(threads)]
-            for level in range(many_levels)
-        ]
-        written = [
-            [
-                [{"JOB_ID": n, "JOB_NAME": n, "TYPE": "sync", "FUNCTION_NAME": "once"} for n in thread]
-                for thread in level
-            ]
-            for level in names
-        ]
-        ended = aws.run(read_definition(levels(*written), file="shape.json"))
-        order = [payload["job_name"] for _, payload in aws.calls]
-        level_of = [int(name[1]) for name in order]
-
-        assert "SUCCEEDED" == ended.status
-        assert sorted(order) == sorted(n for level in names for thread in level for n in thread)
-        assert level_of == sorted(level_of)
-        for thread in (thread for level in names for thread in level):
-            assert thread == [name for name in order if name in thread]
 
 
 def test_only_so_many_runs_are_at_once(aws: Machines) -> None:

@@ -53,13 +53,19 @@ class Example:
     ends: str = "succeeded"
     picture: str = ""
 
-    def plan(self, target: TargetName, host: str = HOST) -> Plan:
+    def plan(self, target: TargetName, host: str = HOST, name: str = "p") -> Plan:
         text = self.text or f"pipeline:\n  name: p\n{_indented(self.head, '  ')}  steps:\n" + "".join(
             f"    - {line}\n" for line in _lines(self.steps)
         )
         called = "" if target in _BY_NAME else f"{host}/"
         text = text.replace("@/", f"{host}/").replace("@", called).replace("(at)", "@")
-        return read_definition(text, file=self.file)
+        text = text.replace("  name: p\n", f"  name: {name}\n", 1)
+        return read_definition(text, file=self.file.replace("p.", f"{name}."))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Its steps, a line each."""
+        return tuple(_lines(self.steps))
 
     def line_of(self, words: str) -> int:
         """The line of the definition that has these words."""
@@ -110,7 +116,7 @@ class Seen:
         return [who for who, _ in self.asked]
 
 
-def check(example: Example, seen: Seen, target: TargetName) -> None:
+def check(example: Example, seen: Seen, target: TargetName, pipeline: str = "p") -> None:
     """What was seen is what the example says. `waited` and `busiest` only where the engine tells them."""
     names = seen.names()
 
@@ -127,6 +133,7 @@ def check(example: Example, seen: Seen, target: TargetName) -> None:
         assert [*example.waited] == seen.waited
     if example.most is not None and seen.busiest:
         assert example.most == seen.busiest
-    missing = [text for text in example.told if not any(text in told for told in seen.told)]
+    told = [text.replace("PIPELINE", pipeline) for text in example.told]
+    missing = [text for text in told if not any(text in one for one in seen.told)]
     assert [] == missing, seen.told
-    assert len(example.told) == len(seen.told)
+    assert len(told) == len(seen.told)

@@ -157,9 +157,9 @@ FLOW: dict[Feature, Example] = {
 }
 
 
-def check_run_fields(asked: list[tuple[str, Any]]) -> None:
+def check_run_fields(asked: list[tuple[str, Any]], pipeline: str = "p") -> None:
     """The id is the same in the entire run, and day and time are those that it was started for."""
     (_, first), (_, second) = asked
 
-    assert f"p 2026-11-20 {TIME} {second}" == first
+    assert f"{pipeline} 2026-11-20 {TIME} {second}" == first
     assert len(second) > 1

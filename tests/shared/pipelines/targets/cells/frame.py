@@ -24,7 +24,7 @@ def told(method: str) -> Example:
         answers={"b": [Broken("it is so")]},
         order="a b",
         ends="failed",
-        told=['step "a" of p succeeded', 'step "b" of p failed', "p failed"],
+        told=['step "a" of PIPELINE succeeded', 'step "b" of PIPELINE failed', "PIPELINE failed"],
         picture=f"tells {method.partition(',')[0]}",
     )
 

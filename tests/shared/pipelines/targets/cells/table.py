@@ -50,25 +50,25 @@ _AMAZON = (Feature.JOB_GLUE, Feature.JOB_ECS)
 _CODE = "needs? code; compile for airflow"
 
 REFUSED: Mapping[Cell, Refused] = {
-    **_same(_GOOGLE, Refused("needs an executor function in Airflow; write `service: function`", "nightly"), _A),
+    **_same(_GOOGLE, Refused("needs an executor function in Airflow; write `service: function`", "type: job"), _A),
     (Feature.CONTAINER, _S): Refused("runs task definitions, not images; make one of acme/train:1", "train"),
-    **_same(_GOOGLE, Refused("cannot run a job of .*; compile for workflows or airflow", "nightly"), _S),
+    **_same(_GOOGLE, Refused("cannot run a job of .*; compile for workflows or airflow", "type: job"), _S),
     (Feature.CATCH_UP, _S): Refused("does not make up for missed runs; take out `catch_up`", "schedule:"),
     (Feature.LAMBDA, _W): Refused("cannot invoke shrink, .*; give it a URL and use type call", "shrink"),
     (Feature.CONTAINER, _W): Refused("runs no images; let an executor function start acme/train:1", "train"),
-    **_same(_AMAZON, Refused("cannot run a job of .*; compile for stepfunctions", "nightly"), _W),
-    (Feature.ONLY_STARTED, _W): Refused("waits for what it runs; take out `wait: false`", "next"),
+    **_same(_AMAZON, Refused("cannot run a job of .*; compile for stepfunctions", "type: job"), _W),
+    (Feature.ONLY_STARTED, _W): Refused("waits for what it runs; take out `wait: false`", "name: only"),
     (Feature.NOTIFY_SLACK, _W): Refused("cannot notify by slack; use a webhook", "name: a"),
     (Feature.NOTIFY_EMAIL, _W): Refused("cannot notify by email; use a webhook", "name: a"),
     (Feature.ONCE, _W): Refused("knows cron and rate; start this one by `gcloud workflows run`", "schedule:"),
     (Feature.EVENT, _W): Refused("knows cron and rate; .* or by Eventarc", "schedule:"),
     (Feature.CATCH_UP, _W): Refused("does not make up for missed runs; take out `catch_up`", "schedule:"),
     (Feature.BOUNDS, _W): Refused("has no `start` and no `end`", "schedule:"),
-    **_same((*_GOOGLE, *_AMAZON), Refused("a job is one of an executor function here", "nightly"), _D),
+    **_same((*_GOOGLE, *_AMAZON), Refused("a job is one of an executor function here", "type: job"), _D),
     (Feature.BRANCH, _D): Refused(_CODE, "is-big"),
     **_same((Feature.FOREACH, Feature.FOREACH_PARALLEL), Refused(_CODE, "each"), _D),
     **_same((Feature.CONDITION, Feature.CONTINUE_IF_FAIL), Refused(_CODE, "name: a"), _D),
-    (Feature.WAIT_UNTIL, _D): Refused("a wait until an instant needs code", "long ago"),
+    (Feature.WAIT_UNTIL, _D): Refused("a wait until an instant needs code", "long-ago"),
     **_same((Feature.NOTIFY_SLACK, Feature.NOTIFY_EMAIL, Feature.NOTIFY_WEBHOOK), Refused(_CODE, "name: a"), _D),
 }  # fmt: skip
 
@@ -123,6 +123,14 @@ PARTLY: Mapping[str, tuple[Cell, str, Refused]] = {
 NOT_RUN: Mapping[Cell, str] = {
     (Feature.SUBPIPELINE, _A): "it waits for a run that only a scheduler starts",
     (Feature.SUBPIPELINE, _D): "it waits for a run that only a scheduler starts",
+    (Feature.FOREACH_PARALLEL, _A): "`airflow dags test` does one task after the other",
+    **{
+        (feature, name): "`airflow dags test` does one task after the other"
+        for name in (_A, _D)
+        for feature in (Feature.POOLS, Feature.MAX_PARALLEL, Feature.MAX_RUNS)
+    },
+    (Feature.DEADLINE, _A): "a scheduler ends the run",
+    (Feature.DEADLINE, _D): "a scheduler ends the run",
     (Feature.CONTAINER, _A): "a pod needs Kubernetes; by a command of the worker it is run",
 }
 

@@ -9,28 +9,31 @@ from typing import Any
 from shared.pipelines.targets.target import Feature, TargetName
 from tests.shared.pipelines.targets.cells.example import Example
 
-_PLAIN = {"rows": 3}
-_BY_LAMBDA = dict.fromkeys((TargetName.STEPFUNCTIONS, TargetName.AIRFLOW), "ingest ingest load load after")
-_LOOK = '{name: after, type: check, query: "${steps.%s.output.%s}"}'
+_BY_LAMBDA = dict.fromkeys(
+    (TargetName.STEPFUNCTIONS, TargetName.AIRFLOW), "ingest ingest load-acme load-acme after-land"
+)
 
 
 def _streams(rows: int) -> dict[str, Any]:
-    """Two of them: of one, moto's JSONPath makes no list where Amazon's does."""
     return {"plans": {"rows": rows}, "shops": {"rows": 1}}
+
+
+def look(step: str, path: str) -> str:
+    """A step that reads what another one left."""
+    return f'{{name: after-{step}, type: check, query: "${{steps.{step}.output.{path}}}"}}'
 
 
 def job(service: str, *, overrides: bool = False) -> Example:
     """A job of a service, with what it is told; its state is read behind it."""
-    config = "{Day: 'd ${run.date}'}"
-    line = "{name: nightly, type: job, service: %s, job: nightly, config: %s, poll: 1s}"
-    line %= (service, f"{{Overrides: {config}}}" if overrides else config)
+    config = "{TaskRoleArn: 'd ${run.date}'}"
+    line = f"{{name: {service}, type: job, service: {service}, job: {service}, config: %s, poll: 1s}}"
     return Example(
-        f"{line}\n{_LOOK % ('nightly', 'state')}",
-        answers={"nightly?": ["RUNNING", {"state": "SUCCEEDED"}]},
-        order="nightly nightly? nightly? after",
-        orders={TargetName.STEPFUNCTIONS: "nightly after"},
-        said={"after": "SUCCEEDED", "nightly": {"Day": "d 2026-11-20"}},
-        picture='["nightly<br/>job"]',
+        f"{line % (f'{{Overrides: {config}}}' if overrides else config)}\n{look(service, 'state')}",
+        answers={f"{service}?": ["RUNNING", {"state": "SUCCEEDED"}]},
+        order=f"{service} {service}? {service}? after-{service}",
+        orders={TargetName.STEPFUNCTIONS: f"{service} after-{service}"},
+        said={f"after-{service}": "SUCCEEDED", service: {"TaskRoleArn": "d 2026-11-20"}},
+        picture=f'["{service}<br/>job"]',
     )
 
 
@@ -38,7 +41,7 @@ WORK: dict[Feature, Example] = {
     Feature.INGESTION: Example(
         f"""
         {{name: land, type: ingestion, source: acme, streams: [plans, shops]}}
-        {_LOOK % ("land", "rows")}
+        {look("land", "rows")}
         """,
         answers={
             "ingest": [
@@ -46,17 +49,17 @@ WORK: dict[Feature, Example] = {
                 for done, rows in ((False, 1), (True, 2))
             ]
         },
-        order="land after",
+        order="land after-land",
         orders=_BY_LAMBDA,
-        said={"after": 3},
+        said={"after-land": 3},
         picture='["land<br/>ingestion"]',
     ),
     Feature.INGESTION_REFS: Example(
         f"""
         {{name: copy, type: ingestion, inputs: [{{name: a, type: postgres, host: db, table: shops, secret: DB}}], outputs: [{{name: b, type: duckdb, table: raw.shops}}]}}
-        {_LOOK % ("copy", "rows")}
+        {look("copy", "rows")}
         """,
-        order="copy after",
+        order="copy after-copy",
         said={
             "copy": {
                 "inputs": [
@@ -64,27 +67,27 @@ WORK: dict[Feature, Example] = {
                 ],
                 "outputs": [{"name": "b", "type": "duckdb", "table_name": "raw.shops"}],
             },
-            "after": 3,
+            "after-copy": 3,
         },
         picture='["copy<br/>ingestion"]',
     ),
     Feature.LOAD: Example(
         f"""
-        {{name: load, type: load, source: acme}}
-        {_LOOK % ("load", "rows")}
+        {{name: load-shop, type: load, source: shop}}
+        {look("load-shop", "rows")}
         """,
-        order="load after",
-        said={"after": 3},
-        picture='["load<br/>load"]',
+        order="load-shop after-load-shop",
+        said={"after-load-shop": 3},
+        picture='["load-shop<br/>load"]',
     ),
     Feature.TRANSFORMATION: Example(
         f"""
         {{name: sums, type: transformation, transformation_query: "select ${{params.n}}", outputs: [{{name: o, type: duckdb, table: sums}}]}}
-        {_LOOK % ("sums", "rows")}
+        {look("sums", "rows")}
         """,
         head="parameters: {n: 5}",
-        order="sums after",
-        said={"sums": "select 5", "after": 3},
+        order="sums after-sums",
+        said={"sums": "select 5", "after-sums": 3},
         picture='["sums<br/>transformation"]',
     ),
     Feature.CHECK: Example(
@@ -98,42 +101,42 @@ WORK: dict[Feature, Example] = {
     Feature.CALL: Example(
         f"""
         {{name: ask, type: call, method: POST, url: "@/ask", body: {{day: "${{run.date}}", n: 5}}}}
-        {_LOOK % ("ask", "body.rows")}
+        {look("ask", "body.rows")}
         """,
-        order="ask after",
-        said={"ask": {"day": "2026-11-20", "n": 5}, "after": 3},
+        order="ask after-ask",
+        said={"ask": {"day": "2026-11-20", "n": 5}, "after-ask": 3},
         picture='["ask<br/>call"]',
     ),
     Feature.LAMBDA: Example(
         f"""
         {{name: shrink, type: lambda, function: shrink, payload: {{n: "${{params.n}}"}}}}
-        {_LOOK % ("shrink", "rows")}
+        {look("shrink", "rows")}
         """,
         head="parameters: {n: 5}",
-        order="shrink after",
-        said={"shrink": {"n": 5}, "after": 3},
+        order="shrink after-shrink",
+        said={"shrink": {"n": 5}, "after-shrink": 3},
         picture='["shrink<br/>lambda"]',
     ),
     Feature.CONTAINER: Example(
         f"""
         {{name: train, type: container, image: "acme/train:1", command: [train, "${{run.date}}"], environment: {{DAY: "d ${{run.date}}"}}, cpu: 0.5, memory: 512}}
-        {_LOOK % ("train", "exit_code")}
+        {look("train", "exit_code")}
         """,
         answers={"train": [{"exit_code": 0}]},
-        order="train after",
-        said={"after": 0},
+        order="train after-train",
+        said={"after-train": 0},
         picture='["train<br/>container"]',
     ),
     Feature.JOB_FUNCTION: Example(
         f"""
         {{name: flow, type: job, service: function, function: "@starter", config: {{n: "${{params.n}}"}}, poll: 1s, poll_timeout: 1m}}
-        {_LOOK % ("flow", "state")}
+        {look("flow", "state")}
         """,
         head="parameters: {n: 5}",
         answers={"flow?": ["RUNNING", {"state": "DONE"}]},
-        order="flow flow? flow? after",
-        orders={TargetName.DAGFACTORY: "flow after"},
-        said={"after": "DONE"},
+        order="flow flow? flow? after-flow",
+        orders={TargetName.DAGFACTORY: "flow after-flow"},
+        said={"after-flow": "DONE"},
         waited=[1, 1],
         picture='["flow<br/>job"]',
     ),
@@ -145,44 +148,44 @@ WORK: dict[Feature, Example] = {
     Feature.JOB_ECS: job("ecs", overrides=True),
     Feature.WAIT: Example(
         """
-        {name: first, type: check, query: one}
-        {name: pause, type: wait, duration: 1s, depends_on: [first]}
-        {name: after, type: check, query: "${steps.pause.output}", depends_on: [pause]}
+        {name: before-pause, type: check, query: one}
+        {name: pause, type: wait, duration: 1s, depends_on: [before-pause]}
+        {name: after-pause, type: check, query: "${steps.pause.output}", depends_on: [pause]}
         """,
-        order="first after",
-        said={"after": None},
+        order="before-pause after-pause",
+        said={"after-pause": None},
         waited=[1],
         picture='["pause<br/>wait"]',
     ),
     Feature.WAIT_UNTIL: Example(
         """
-        {name: first, type: check, query: one}
-        {name: long ago, type: wait, until: "2026-01-01T00:00:00Z", depends_on: [first]}
-        {name: not yet, type: wait, until: "${params.at}", depends_on: [long ago]}
-        {name: after, type: check, query: two, depends_on: [not yet]}
+        {name: before-not-yet, type: check, query: one}
+        {name: long-ago, type: wait, until: "2026-01-01T00:00:00Z", depends_on: [before-not-yet]}
+        {name: not-yet, type: wait, until: "${params.at}", depends_on: [long-ago]}
+        {name: after-not-yet, type: check, query: two, depends_on: [not-yet]}
         """,
         head="parameters: {at: null}",
         given={"at": "SOON"},
-        order="first after",
-        picture='["not yet<br/>wait"]',
+        order="before-not-yet after-not-yet",
+        picture='["not-yet<br/>wait"]',
     ),
     Feature.SUBPIPELINE: Example(
         """
         {name: next, type: pipeline, pipeline: other, parameters: {day: "${run.date}", n: "${params.n}"}}
-        {name: after, type: check, query: two, depends_on: [next]}
+        {name: after-next, type: check, query: two, depends_on: [next]}
         """,
         head="parameters: {n: 5}",
-        order="other after",
+        order="other after-next",
         said={"other": {"day": "2026-11-20", "n": 5}},
         picture='["next<br/>pipeline"]',
     ),
     Feature.ONLY_STARTED: Example(
         """
-        {name: next, type: pipeline, pipeline: other, parameters: {n: "${params.n}"}, wait: false}
-        {name: after, type: check, query: two, depends_on: [next]}
+        {name: only, type: pipeline, pipeline: other, parameters: {n: "${params.n}"}, wait: false}
+        {name: after-only, type: check, query: two, depends_on: [only]}
         """,
         head="parameters: {n: 5}",
-        ran="after",
+        ran="after-only",
         picture="other, only started",
     ),
 }

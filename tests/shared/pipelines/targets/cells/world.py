@@ -82,7 +82,10 @@ class World:
             whole = {"source": "acme", "run": "r", "done": True, "streams": {"plans": {"rows": 3}}}
             return self.ask("ingest", payload, whole)
         if function.endswith("-load"):
-            return self.ask("load", payload, {"done": True, "loads": {"acme.plans": {"rows": 3}}})
+            source = payload["source"]
+            return self.ask(
+                f"load-{source}", payload, {"done": True, "loads": {f"{source}.plans": {"rows": 3}}}
+            )
         return self.ask(function, payload, {"rows": 3})
 
     def http(self, url: str, body: Any, headers: Mapping[str, str] | None = None) -> Any:
