@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 
 def ordered(needs: Mapping[str, Iterable[str]]) -> tuple[list[str], list[str]]:
@@ -40,10 +41,46 @@ def ordered(needs: Mapping[str, Iterable[str]]) -> tuple[list[str], list[str]]:
     return order, []
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What comes before what, directly or not. Sets are numbers here, a bit for each name: of thousands of steps in
+    a chain, sets of names would take millions of entries.
+    """
+
+    bits: Mapping[str, int]
+    masks: Mapping[str, int]
+
+    @classmethod
+    def of(cls, needs: Mapping[str, Iterable[str]], order: Sequence[str]) -> Before:
+        """`order` is one that `ordered` gave."""
+        bits: dict[str, int] = {}
+        masks: dict[str, int] = {}
+        for number, name in enumerate(order):
+            mask = 0
+            for other in needs[name]:
+                if other in masks:
+                    mask |= masks[other] | bits[other]
+            bits[name], masks[name] = 1 << number, mask
+        return cls(bits, masks)
+
+    def is_before(self, one: str, other: str) -> bool:
+        """Whether `one` comes before `other`."""
+        return bool(self.bits.get(one, 0) & self.masks[other])
+
+    def all(self, name: str) -> frozenset[str]:
+        """All that comes before a name."""
+        mask = self.masks[name]
+        return frozenset(other for other, bit in self.bits.items() if bit & mask)
+
+    def joined(self, names: Iterable[str]) -> int:
+        """The bits of several names."""
+        mask = 0
+        for name in names:
+            mask |= self.bits[name]
+        return mask
+
+
 def ancestors(needs: Mapping[str, Iterable[str]], order: Sequence[str]) -> dict[str, frozenset[str]]:
     """For each name all that come before it, directly or not; `order` is one that `ordered` gave."""
-    found: dict[str, frozenset[str]] = {}
-    for name in order:
-        direct = [other for other in needs[name] if other in found]
-        found[name] = frozenset(direct).union(*(found[other] for other in direct))
-    return found
+    before = Before.of(needs, order)
+    return {name: before.all(name) for name in order}

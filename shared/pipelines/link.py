@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from shared.common.errors import unknown
 from shared.common.places import Position
-from shared.pipelines.graph import ancestors, ordered
+from shared.pipelines.graph import Before, ordered
 from shared.pipelines.step import Edge, ForEach, Step
 from shared.pipelines.values import Reference, Root
 
@@ -60,12 +60,12 @@ def _linked(steps: Sequence[Step], uses: Uses, *, before: frozenset[str], inside
         place = here[circle[0]].place
         uses.complain((place.line, place.column), f"the steps wait for each other in a circle: {way}")
         return tuple(with_edges.values())
-    earlier = ancestors(needs, order)
+    earlier = Before.of(needs, order)
     result = []
     for name in order:
         step = _without_needless(with_edges[name], earlier)
         if isinstance(step.work, ForEach):
-            known = before | earlier[name]
+            known = before | earlier.all(name)
             body = _linked(step.work.steps, uses, before=known, inside=True)
             step = replace(step, work=replace(step.work, steps=body))
         result.append(step)
@@ -103,11 +103,13 @@ def _read(
     return list(found.values())
 
 
-def _without_needless(step: Step, earlier: Mapping[str, frozenset[str]]) -> Step:
+def _without_needless(step: Step, earlier: Before) -> Step:
     """Without passive edges to what comes before another need anyway: that one waits for it, and is blocked by it."""
     sources = [edge.source for edge in step.needs]
     kept = [
-        e for e in step.needs if not (e.passive and any(e.source in earlier[source] for source in sources))
+        e
+        for e in step.needs
+        if not (e.passive and any(earlier.is_before(e.source, source) for source in sources))
     ]
     return step if len(kept) == len(step.needs) else replace(step, needs=tuple(kept))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
-from shared.pipelines.graph import ancestors
+from shared.pipelines.graph import Before
 from shared.pipelines.step import Step
 
 
@@ -53,7 +53,7 @@ def structure(steps: Sequence[Step]) -> Block:
     """
     names = [step.name for step in steps]
     needs = {step.name: [edge.source for edge in step.needs] for step in steps}
-    return _block(names, needs, ancestors(needs, names))
+    return _block(names, needs, Before.of(needs, names))
 
 
 def is_exact(block: Block) -> bool:
@@ -67,24 +67,26 @@ def is_exact(block: Block) -> bool:
             return all(map(is_exact, blocks))
 
 
-def _block(
-    names: Sequence[str], needs: Mapping[str, Sequence[str]], before: Mapping[str, frozenset[str]]
-) -> Block:
+def _block(names: Sequence[str], needs: Mapping[str, Sequence[str]], before: Before) -> Block:
     if len(names) == 1:
         return Single(names[0])
     parts = _components(names, needs)
     if len(parts) > 1:
         return Parallel(tuple(_block(part, needs, before) for part in parts))
-    pieces, exact = _pieces(names, before)
     blocks: list[Block] = []
-    for piece in pieces:
-        block = _block(piece, needs, before)
-        # A series inside of a series is the same as its blocks one after another.
-        if isinstance(block, Series):
-            blocks += block.blocks
-            exact = exact and block.exact
-        else:
-            blocks.append(block)
+    rest, exact, more = names, True, True
+    while more:  # no recursion layer by layer: there may be thousands
+        pieces, cut = _pieces(rest, before)
+        exact, rest = exact and cut, pieces[-1]
+        more = not cut and len(rest) > 1 and len(_components(rest, needs)) == 1
+        for piece in pieces[:-1] if more else pieces:
+            block = _block(piece, needs, before)
+            # A series inside of a series is the same as its blocks one after another.
+            if isinstance(block, Series):
+                blocks += block.blocks
+                exact = exact and block.exact
+            else:
+                blocks.append(block)
     return Series(tuple(blocks), exact)
 
 
@@ -105,23 +107,37 @@ def _components(names: Sequence[str], needs: Mapping[str, Sequence[str]]) -> lis
             if name not in group:
                 group[name] = number
                 waiting += near[name]
-    return [[name for name in names if group[name] == number] for number in sorted(set(group.values()))]
+    parts: dict[int, list[str]] = {}
+    for name in names:
+        parts.setdefault(group[name], []).append(name)
+    return list(parts.values())
 
 
-def _pieces(names: Sequence[str], before: Mapping[str, frozenset[str]]) -> tuple[list[list[str]], bool]:
+def _pieces(names: Sequence[str], before: Before) -> tuple[list[list[str]], bool]:
     """The names cut where everything behind waits for everything before; else the first ones cut off, not exactly."""
-    here = frozenset(names)
-    depth = {name: len(before[name] & here) for name in names}
+    here = before.joined(names)
+    depth = {name: (before.masks[name] & here).bit_count() for name in names}
     order = sorted(names, key=lambda name: depth[name])  # all that comes before a name stands before it
-    cuts = [0]
-    for cut in range(1, len(order)):
-        front = frozenset(order[:cut])
-        if all(front <= before[name] for name in order[cut:]):
-            cuts.append(cut)
-    cuts.append(len(order))
-    groups = [frozenset(order[start:end]) for start, end in pairwise(cuts)]
+    groups = _groups(order, here, before)
     exact = len(groups) > 1
     if not exact:
         first = frozenset(name for name in names if not depth[name])
-        groups = [first, here - first]
-    return [[name for name in names if name in group] for group in groups], exact
+        groups = [first, frozenset(names) - first]
+    number = {name: index for index, group in enumerate(groups) for name in group}
+    pieces: list[list[str]] = [[] for _ in groups]
+    for name in names:
+        pieces[number[name]].append(name)
+    return pieces, exact
+
+
+def _groups(order: Sequence[str], here: int, before: Before) -> list[frozenset[str]]:
+    """The names between cuts: a cut is where each name behind waits for all that stand before it."""
+    cuts = [len(order)]
+    front, common = here, here  # what stands before a place, and what all behind it wait for
+    for place in range(len(order) - 1, 0, -1):
+        front &= ~before.bits[order[place]]
+        common &= before.masks[order[place]]
+        if front == front & common:
+            cuts.append(place)
+    cuts.append(0)
+    return [frozenset(order[start:end]) for start, end in pairwise(reversed(cuts))]

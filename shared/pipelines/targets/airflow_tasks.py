@@ -251,9 +251,12 @@ def pool_name(writing: Writing, name: str) -> str:
 
 def edges(steps: Sequence[Step], writing: Writing) -> Iterator[str]:
     """One line for what waits for each step."""
+    behind: dict[str, list[str]] = {step.name: [] for step in steps}
     for step in steps:
-        after = [_entry(one, writing) for one in steps if any(edge.source == step.name for edge in one.needs)]
-        if after:
+        for source in {edge.source: None for edge in step.needs}:
+            behind[source].append(_entry(step, writing))
+    for step in steps:
+        if after := behind[step.name]:
             goal = after[0] if len(after) == 1 else f"[{', '.join(after)}]"
             yield f"{writing.variables[step.name]} >> {goal}"
 

@@ -38,6 +38,7 @@ class Writer:
     has_deadline: bool
     used: set[str]
     faults: list[str] = field(default_factory=list)
+    outputs: dict[str, str] = field(default_factory=dict)
     number: int = 0
 
     def scope(self, steps: tuple[Step, ...], budget: Budget, *, item: str = "", depth: int = 0) -> Steps:
@@ -123,8 +124,9 @@ class Writer:
         return made
 
     def _values(self, step: Step, label: str, item: str) -> Values:
-        outputs = {name: f"o{number}" for name, number in self.numbers.items()}
-        return Values(label, step.place, outputs, self.parameters, item, self.used)
+        if not self.outputs:
+            self.outputs = {name: f"o{number}" for name, number in self.numbers.items()}
+        return Values(label, step.place, self.outputs, self.parameters, item, self.used)
 
     def _gate(self, step: Step, label: str, state: str) -> Steps:
         made: Steps = []

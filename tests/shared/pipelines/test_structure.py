@@ -87,3 +87,17 @@ def test_identifiers_differ_and_do_not_depend_on_the_order(names: set[str]) -> N
     assert len(names) == len(set(made.values()))
     assert made == identifiers(sorted(names, reverse=True), longest=20)
     assert all(one.isascii() and one.isidentifier() and len(one) <= 20 for one in made.values())
+
+
+def test_thousands_of_steps_are_no_reason_to_give_up() -> None:
+    chain = structure(steps([[number - 1] if number else [] for number in range(3000)]))
+    layers = [
+        [3 * (number // 3 - 1) + other for other in {number % 3, (number + 1) % 3}]
+        for number in range(3, 3600)
+    ]
+    deep = structure(steps([[], [], [], *map(sorted, layers)]))
+
+    assert isinstance(chain, Series)
+    assert (3000, True) == (len(chain.blocks), is_exact(chain))
+    assert isinstance(deep, Series)
+    assert (1200, False) == (len(deep.blocks), is_exact(deep))
