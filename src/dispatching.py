@@ -102,18 +102,21 @@ def product(words: Sequence[str]) -> tuple[Sequence[str], Mapping[str, str]]:
     return [sys.executable, "-m", "src.cli", *words], dict(os.environ)
 
 
-def open_journal(url: str) -> Store:
-    """`sqlite:///file`, `sqlite:////absolute/file`, or a `postgresql://` URL. Raises `Misconfigured`."""
+def open_journal(url: str, *, new: bool = False) -> Store:
+    """`sqlite:///file`, `sqlite:////absolute/file`, or a `postgresql://` URL. Raises `Misconfigured`.
+
+    Only with `new` one is made that is not there: a look must not leave anything behind.
+    """
     parts = urlsplit(url)
     match parts.scheme:
         case "sqlite":
             from shared.orchestrator.sqlite_journal import SqliteJournal
 
-            return SqliteJournal(Path(unquote(parts.path).removeprefix("/")))
+            return SqliteJournal(Path(unquote(parts.path).removeprefix("/")), existing=not new)
         case "postgresql" | "postgres":
             from shared.orchestrator.postgres_journal import PostgresJournal
 
-            return PostgresJournal(url)
+            return PostgresJournal(url, existing=not new)
     raise unknown("kind of journal", parts.scheme, ["sqlite", "postgresql"])
 
 

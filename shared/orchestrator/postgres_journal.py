@@ -35,10 +35,11 @@ class InTheWay(Transient):
 
 
 class PostgresJournal(PostgresArchive):
-    """`lease` is in seconds; see `journal.LEASE`."""
+    """`lease` is in seconds; see `journal.LEASE`. Tables are made unless `existing` says that they have to be there."""
 
-    def __init__(self, url: str, *, lease: float = LEASE) -> None:
+    def __init__(self, url: str, *, lease: float = LEASE, existing: bool = False) -> None:
         self._url = url
+        self._existing = existing
         self.lease = lease
         self.shared, self.held_up = True, False
         self._lock = threading.RLock()
@@ -188,13 +189,19 @@ class PostgresJournal(PostgresArchive):
                 if ending:
                     raise Fenced(f"the answer to a COMMIT of the journal was lost: {text}") from None
                 raise Transient(f"the journal cannot be reached: {text}") from None
+            finally:
+                if self._me is None:  # whoever only decides something holds nothing open
+                    self._drop()
 
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
-            self._connection = self._connect()
-            if not self._prepared:
-                self._prepare(self._connection)
-                self._prepared = True
+            connection = self._connect()
+            try:
+                self._prepare(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
         return self._connection
 
     def _connect(self) -> psycopg.Connection[Any]:
@@ -207,21 +214,26 @@ class PostgresJournal(PostgresArchive):
         except psycopg.OperationalError as error:
             raise Transient(f"the journal cannot be reached: {' '.join(str(error).split())[:300]}") from None
 
-    @staticmethod
-    def _prepare(connection: psycopg.Connection[Any]) -> None:
+    def _prepare(self, connection: psycopg.Connection[Any]) -> None:
+        if self._prepared:
+            return
+        if self._existing and connection.execute(sql.IS_THERE).fetchone() != (True,):
+            raise Misconfigured(
+                "there is no journal in this database",
+                hint="name the one that `serve` writes, with --journal",
+            )
         with connection.transaction():
             connection.execute(sql.LOCK)
             connection.execute("SET LOCAL client_min_messages = warning")
             connection.execute(sql.TABLES)
+        self._prepared = True
 
     @contextmanager
     def _reading(self) -> Iterator[psycopg.Connection[Any]]:
         """Readers have a connection of their own, so that a long look holds nobody up."""
-        if not self._prepared:
-            with self._lock:
-                self._connected()
         try:
             with self._connect() as connection:
+                self._prepare(connection)
                 yield connection
         except psycopg.OperationalError as error:
             raise Transient(f"the journal cannot be reached: {' '.join(str(error).split())[:300]}") from None

@@ -42,6 +42,7 @@ CREATE TABLE IF NOT EXISTS sluice_journal.document (
   id integer PRIMARY KEY, body text NOT NULL, at double precision NOT NULL, note text NOT NULL
 );
 """
+IS_THERE = "SELECT to_regclass('sluice_journal.document') IS NOT NULL"
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('sluice_journal tables'))"
 REGISTER = """
 INSERT INTO sluice_journal.replica (alive_until) VALUES (now() + %s * interval '1 s') RETURNING id

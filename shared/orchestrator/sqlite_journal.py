@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,26 +26,37 @@ MEMORY = ":memory:"
 class SqliteJournal(SqliteArchive):
     """A journal in the file `path`, or in memory (`:memory:`), where nothing outlives the program.
 
-    One dispatcher at a time may `open` it; looking at it, and deciding about dead letters, is free to all.
+    One dispatcher at a time may `open` it; looking at it, and deciding about dead letters, is free to all, and holds
+    nothing open afterwards. The file is made, for its owner alone, unless `existing` says that it has to be there.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, existing: bool = False) -> None:
         self.path = str(path)
+        self._existing = existing
         self.lease = LEASE
         self.shared = self.held_up = False
         self._lock = threading.RLock()
         self._writer: sqlite3.Connection | None = None
         self._held: int | None = None
+        self._ended = False
         self._next = 1
         self._routes: dict[Route, int] = {}
         self._known: dict[int, Route] = {}
         super().__init__(self._reading)
 
     def open(self) -> None:
-        with self._writing() as connection:
+        with self._lock:
+            self._make()
+            before = self._held
             self._hold()
-            connection.execute(sql.LEFT_BEHIND)
-            self._next = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM event").fetchone()[0]
+            try:
+                with self._writing() as connection:
+                    connection.execute(sql.LEFT_BEHIND)
+                    self._next = connection.execute(sql.NEXT).fetchone()[0]
+            except BaseException:
+                if before is None:
+                    self._let_go()
+                raise
 
     def write(self, batch: Batch) -> list[int]:
         fresh: dict[Route, int] = {}
@@ -96,9 +107,8 @@ class SqliteJournal(SqliteArchive):
                             connection.execute(sql.RELEASE_ALL)
                 self._writer.close()
                 self._writer = None
-            if self._held is not None:
-                os.close(self._held)
-                self._held = None
+            self._let_go()
+            self._ended = True
         self.leave()
 
     def _accept(self, connection: sqlite3.Connection, batch: Batch, fresh: dict[Route, int]) -> list[int]:
@@ -159,6 +169,10 @@ class SqliteJournal(SqliteArchive):
                     raise
             except sqlite3.OperationalError as error:
                 raise self._fault(error) from None
+            finally:
+                if self._held is None and self.path != MEMORY:
+                    connection.close()
+                    self._writer = None
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -167,31 +181,49 @@ class SqliteJournal(SqliteArchive):
             with self._lock:
                 yield self._connected()
             return
-        self._connected()  # makes the tables
         try:
-            connection = _connect(self.path)
-        except sqlite3.OperationalError as error:
-            raise self._fault(error) from None
-        try:
-            with connection:
+            with closing(self._made()) as connection, connection:
                 yield connection
         except sqlite3.OperationalError as error:
             raise self._fault(error) from None
-        finally:
-            connection.close()
 
     def _connected(self) -> sqlite3.Connection:
         with self._lock:
             if self._writer is None:
-                if self.path != MEMORY:
-                    Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+                if self._ended and self.path == MEMORY:
+                    raise Misconfigured("this journal was in memory, and ended with its dispatcher")
                 try:
-                    self._writer = _connect(self.path)
-                    self._prepare(self._writer)
+                    self._writer = self._made()
                 except sqlite3.OperationalError as error:
-                    self._writer = None
                     raise self._fault(error) from None
             return self._writer
+
+    def _made(self) -> sqlite3.Connection:
+        """A connection to a file that has its tables."""
+        self._make()
+        connection = _connect(self.path)
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _make(self) -> None:
+        """What events hold is for nobody else to read. SQLite gives the files beside it the same rights."""
+        if self.path == MEMORY or Path(self.path).exists():
+            return
+        if self._existing:
+            raise Misconfigured(
+                "there is no journal", hint="name the one that `serve` writes, with --journal", file=self.path
+            )
+        try:
+            Path(self.path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            return
+        except OSError as error:
+            raise Misconfigured(f"no journal can be made: {error.strerror}", file=self.path) from None
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         found = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -225,6 +257,11 @@ class SqliteJournal(SqliteArchive):
             ) from None
         self._held = held
 
+    def _let_go(self) -> None:
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
     def _fault(self, error: sqlite3.OperationalError) -> Transient:
         text = str(error)
         if "disk is full" in text or "disk I/O" in text:
@@ -234,9 +271,13 @@ class SqliteJournal(SqliteArchive):
 
 def _connect(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA cache_size = -16000")
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_size = -16000")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -59,6 +59,7 @@ UPDATE event SET mine = 1
 WHERE id IN (SELECT id FROM event WHERE standing = 0 AND mine = 0 ORDER BY id LIMIT ?)
 RETURNING id, key, body, route, at, crashes
 """
+NEXT = "SELECT coalesce(max(id), 0) + 1 FROM event"
 LEFT_BEHIND = "UPDATE event SET mine = 0, crashes = crashes + 1 WHERE standing = 0 AND mine = 1"
 RELEASE = "UPDATE event SET mine = 0 WHERE id IN (SELECT value FROM json_each(?))"
 RELEASE_ALL = "UPDATE event SET mine = 0 WHERE standing = 0 AND mine = 1"

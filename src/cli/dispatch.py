@@ -72,7 +72,7 @@ def serve(context: click.Context, config: Path, journal: str, replace: bool, wit
     screen: Screen = context.obj
     document, around = read(config), surrounded(screen)
     gate = _gate(screen, around, without_token)
-    dispatcher = Dispatcher(kinds(), open_journal(journal), around)
+    dispatcher = Dispatcher(kinds(), open_journal(journal, new=True), around)
     house = _mounted(screen, dispatcher, gate)
     with Stop("finishing what runs") as stop:
         version = dispatcher.start(document, replace=replace)

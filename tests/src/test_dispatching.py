@@ -60,5 +60,9 @@ def test_journals_are_named_by_a_url(tmp_path: Path) -> None:
 
     assert isinstance(found, SqliteJournal)
     assert f"{tmp_path}/j.db" == found.path
+    with pytest.raises(Misconfigured, match="there is no journal"):
+        found.counts()
+    assert 0 == open_journal(f"sqlite:///{tmp_path}/j.db", new=True).document().number
+    assert 0 == found.document().number
     with pytest.raises(Misconfigured, match='unknown kind of journal "redis"'):
         open_journal("redis://x")
