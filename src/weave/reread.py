@@ -14,19 +14,24 @@ from src.workplace import Workplace
 
 @dataclass
 class Reread:
-    """Asked now and then. A file that is wrong or gone changes nothing, and is told once."""
+    """Asked now and then. A file that is wrong or gone changes nothing, and is told once.
+
+    A change counts when it has stood from one question to the next: somebody may be in the middle of writing.
+    """
 
     place: Workplace
     say: Callable[[str], None]
     _seen: tuple[int, ...] = field(init=False)
+    _last: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._seen = self._look()
+        self._seen = self._last = self._look()
 
     def __call__(self) -> Weaving | None:
         """What is woven from now on; None where the file is as it was, or cannot be read."""
-        seen = self._look()
-        if seen == self._seen:
+        seen, before = self._look(), self._last
+        self._last = seen
+        if seen == self._seen or seen != before:
             return None
         self._seen = seen
         try:

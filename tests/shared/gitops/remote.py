@@ -79,10 +79,10 @@ class Person:
         return git("ls-tree", "-r", "--name-only", branch, at=self.bare).splitlines()
 
     def tree(self, branch: str = "main") -> dict[str, bytes]:
-        """The files of a branch."""
-        return {
-            name: git("show", f"{branch}:{name}", at=self.bare).encode() for name in self.tree_names(branch)
-        }
+        """The files of a branch, all as of one moment."""
+        sha = self.head(branch) or branch
+        names = git("ls-tree", "-r", "--name-only", sha, at=self.bare).splitlines()
+        return {name: git("show", f"{sha}:{name}", at=self.bare).encode() for name in names}
 
 
 @dataclass
