@@ -5,6 +5,7 @@ Keys are in capitals as in the files. An empty text is as if the key were not th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -145,26 +146,32 @@ class LevelStepSpec(Written):
             raise unknown("executor", value, EXECUTORS)
         return value
 
-    @model_validator(mode="after")
-    def _fits_its_type(self) -> LevelStepSpec:
+    def misfits(self, *, is_whole: bool = True) -> Iterator[tuple[str, str]]:
+        """What does not go with its type: the key and the fault. Without `is_whole` nothing is said of what lacks."""
         known = _ALWAYS | _BY_TYPE[self.TYPE]
         for name in type(self).model_fields:
             if name in self.model_fields_set and name not in known:
-                raise Misconfigured(f"{name} means nothing in a step of type {self.TYPE}", hint="take it out")
+                yield name, f"{name} means nothing in a step of type {self.TYPE}; take it out"
+        if is_whole and (lacking := self._lacking()):
+            yield "TYPE", f"a step of type {self.TYPE} needs {lacking}"
+        if self.ends and (self.NEXT or self.TYPE is StepType.BOOLEAN_CHOICE):
+            key = "LAST_STEP" if self.LAST_STEP else "CLOSE_PIPELINE"
+            yield (
+                key,
+                "a step that ends the pipeline leads nowhere: take out NEXT, or LAST_STEP and CLOSE_PIPELINE",
+            )
+
+    def _lacking(self) -> str:
         match self.TYPE:
             case StepType.ASYNC if not (self.FUNCTION_ID_NAME or self.COMPOSER_STEP):
-                raise ValueError("a step of type async needs FUNCTION_ID_NAME or COMPOSER_STEP")
+                return "FUNCTION_ID_NAME or COMPOSER_STEP"
             case StepType.SYNC if not (self.FUNCTION_NAME or self.COMPOSER_STEP):
-                raise ValueError("a step of type sync needs FUNCTION_NAME or COMPOSER_STEP")
+                return "FUNCTION_NAME or COMPOSER_STEP"
             case StepType.WORKFLOWS if bool(self.workflows_NAME) == bool(self.workflows_name):
-                raise ValueError("a step of type workflows needs workflows_NAME (once)")
+                return "workflows_NAME (once)"
             case StepType.BOOLEAN_CHOICE if not (self.TRUE_JOB or self.FALSE_JOB):
-                raise ValueError("a step of type boolean_choice needs TRUE_JOB, FALSE_JOB or both")
-        if self.ends and (self.NEXT or self.TYPE is StepType.BOOLEAN_CHOICE):
-            raise ValueError(
-                "a step that ends the pipeline leads nowhere: take out NEXT, or LAST_STEP and CLOSE_PIPELINE"
-            )
-        return self
+                return "TRUE_JOB, FALSE_JOB or both"
+        return ""
 
     @property
     def ends(self) -> bool:

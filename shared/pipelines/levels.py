@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal as OneOf
 
@@ -32,10 +32,18 @@ RUN_PARAMETERS = ("start_date", "end_date", "workflow_properties")
 
 
 def compose_levels(
-    spec: LevelsSpec, document: Document, problems: Problems, *, same_names: SameNames
+    spec: LevelsSpec,
+    document: Document,
+    problems: Problems,
+    *,
+    same_names: SameNames,
+    broken: Collection[tuple[Key, ...]] = (),
 ) -> Plan:
-    """The plan of a definition. What is wrong goes into `problems`; the plan is whole only if nothing was added."""
-    composer = _Levels(spec.definition, spec.engine, document, problems, same_names)
+    """The plan of a definition. What is wrong goes into `problems`; the plan is whole only if nothing was added.
+
+    `broken` are the paths of steps of which something could not be read.
+    """
+    composer = _Levels(spec.definition, spec.engine, document, problems, same_names, broken)
     composer.check_ids()
     steps = composer.steps()
     uses = Uses(composer.uses, RUN_PARAMETERS, problems.add)
@@ -91,6 +99,7 @@ class _Levels:
     document: Document
     problems: Problems
     same_names: SameNames
+    broken: Collection[tuple[Key, ...]] = ()
     uses: dict[str, list[Use]] = field(default_factory=dict)
     at: list[_At] = field(default_factory=list)
 
@@ -122,6 +131,8 @@ class _Levels:
         counts = Counter(s.JOB_NAME for one in self.written for t in one.THREADS for s in t.STEPS)
         for place in self.walk(counts):
             self.once(seen, "JOB_ID", place.spec.JOB_ID, place.path())
+            for key, text in place.spec.misfits(is_whole=place.path() not in self.broken):
+                self.complain(place.path(key), text)
             if self.same_names != "qualify":
                 scope = "" if self.same_names == "refuse" else f" of level {place.level}"
                 self.once(seen, f"JOB_NAME{scope}", place.spec.JOB_NAME, place.path())
@@ -206,7 +217,7 @@ class _Levels:
             spec.TRUE_JOB,
             spec.FALSE_JOB,
             is_branch=spec.TYPE is StepType.BOOLEAN_CHOICE,
-            ends=spec.ends,
+            ends=spec.ends and not spec.NEXT and spec.TYPE is not StepType.BOOLEAN_CHOICE,
             path=at.path(),
             known={other.spec.JOB_ID: (other.level, other.thread) for other in self.at},
         )

@@ -12,9 +12,10 @@ from pydantic import BaseModel, ValidationError
 from shared.common.complaints import complaints
 from shared.common.documents import Document, read_json_document, read_yaml
 from shared.common.errors import Misconfigured
-from shared.common.places import Problems, Spot
+from shared.common.places import Key, Problems, Spot
 from shared.pipelines.compose import ReadFile, compose
 from shared.pipelines.defaults import files_above, read_defaults, refuse_defaults, under
+from shared.pipelines.level_salvage import salvaged_levels
 from shared.pipelines.level_specs import LevelsSpec
 from shared.pipelines.levels import SameNames, compose_levels
 from shared.pipelines.plan import Plan
@@ -111,9 +112,11 @@ def _from_levels(document: Document, same_names: SameNames) -> Plan:
         positions = Spot(document.positions.at, children={"definition": document.positions})
         document = Document({"definition": document.data}, positions, document.file)
     spec = _validated(LevelsSpec, document.data, document, problems)
-    if spec is None:
+    found = (spec, frozenset[tuple[Key, ...]]()) if spec else salvaged_levels(document.data)
+    if found is None:
         raise problems.error()
-    plan = compose_levels(spec, document, problems, same_names=same_names)
+    readable, broken = found
+    plan = compose_levels(readable, document, problems, same_names=same_names, broken=broken)
     problems.check()
     return plan
 

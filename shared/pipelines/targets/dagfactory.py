@@ -113,7 +113,9 @@ def _schedule(plan: Plan, options: Options) -> Any:
             return {"__type__": f"{timetables}.DeltaTriggerTimetable", "__args__": [_span(seconds)]}
         case Once():
             return "@once"
-        case Event(name) if options.engine_version == 2:  # where dag-factory leaves URLs in a list as they are
+        case Event(name) if (
+            options.engine_version == 2
+        ):  # where dag-factory leaves URLs in a list as they are
             return {"__type__": "airflow.datasets.Dataset", "uri": asset_url(name)}
         case Event(name):
             return [asset_url(name)]

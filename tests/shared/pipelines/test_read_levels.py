@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.common.errors import Misconfigured
 from shared.pipelines.conditions import is_yes
@@ -299,6 +301,48 @@ def test_a_fault_is_told_with_its_line(written: list[Any], expected: list[str]) 
         assert text in line
 
 
+def test_all_faults_of_a_file_are_told_at_once() -> None:
+    data = json.loads(
+        levels(
+            [[job("1", "a", TYPE="asynch"), job("2", "b", WAIT_TIME_SECONDS="soon", TRUE_JOB="99")]],
+            [
+                [job("3", "c", READ_INPUT_FROM="nobody"), job("4", "d", NEXT="77")],
+                [choice("5", TRUE_JOB="99"), job("6", "b", FUNCTION_ID_NAME=True)],
+            ],
+            [[{"JOB_ID": "7", "TYPE": "workflows", "colour": 1}], [5, job("8", "h", READ_INPUT_FROM="a")], 7],
+            [[job("9", "i", LAST_STEP="True", NEXT="10"), job("10", "j", STEP_PROPERTIES="{")]],
+        ).replace('"LEVEL_ID": "2"', '"LEVEL_ID": "1"')
+    )
+    data["definition"][1]["THREADS"][1]["THREAD_ID"] = "1"
+    data["definition"][3]["THREADS"].append({"THREAD_ID": "2"})
+
+    with pytest.raises(Misconfigured) as caught:
+        read_definition(json.dumps(data, indent=1), file="p.json")
+
+    found = [line.split(" ", 1)[1].replace("definition", "") for line in str(caught.value).splitlines()]
+    for text in (
+        'TYPE: unknown value "asynch"; did you mean "async"?',
+        "WAIT_TIME_SECONDS: is no number",
+        "TRUE_JOB means nothing in a step of type async",
+        'LEVEL_ID "1" is here twice',
+        'unknown result of an earlier step of this thread or level "nobody"; ',
+        'unknown JOB_ID "77"; ',
+        'THREAD_ID "1" is here twice',
+        "a boolean_choice without a step before it needs READ_INPUT_FROM",
+        'unknown JOB_ID "99"; ',
+        "FUNCTION_ID_NAME: expected text",
+        '"JOB_NAME" is missing',
+        'unknown key "colour"',
+        "STEPS[0]: expected a mapping, got number 5",
+        "STEPS: expected a list, got number 7",
+        "leads nowhere",
+        "STEP_PROPERTIES: is no JSON",
+        '"STEPS" is missing',
+    ):
+        assert 1 == sum(text in line for line in found), (text, found)
+    assert 17 == len(found), found
+
+
 def test_levels_and_threads_have_names_of_their_own_and_stand_in_order() -> None:
     text = levels([[job("1", "a")], [job("4", "d")]], [[job("2", "b")]], [[job("3", "c")]])
     text = text.replace('"THREAD_ID": "2"', '"THREAD_ID": "1"', 1).replace(
@@ -381,3 +425,31 @@ def test_edges_of_a_level_are_those_of_threads_that_can_end_there() -> None:
     plan = read([[job("1", "a")], [job("2", "b")]], [[job("3", "c")], [job("4", "d")]])
 
     assert (Edge("a"), Edge("b")) == plan.step("c").needs == plan.step("d").needs
+
+
+_JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 40),
+    st.text(max_size=3),
+    st.sampled_from(["1", "a", "sync", "True", "{}"]),
+)
+_STEPS = st.dictionaries(
+    st.sampled_from(
+        ["JOB_ID", "JOB_NAME", "TYPE", "FUNCTION_NAME", "NEXT", "TRUE_JOB", "READ_INPUT_FROM", "LAST_STEP"]
+    ),
+    _JUNK,
+)
+_THREADS = st.fixed_dictionaries({"THREAD_ID": _JUNK, "STEPS": _JUNK | st.lists(_JUNK | _STEPS, max_size=3)})
+_LEVELS = st.fixed_dictionaries(
+    {"LEVEL_ID": _JUNK, "THREADS": _JUNK | st.lists(_JUNK | _THREADS, max_size=2)}
+)
+
+
+@given(st.lists(_JUNK | _LEVELS, max_size=3))
+def test_any_file_is_read_or_refused(data: list[Any]) -> None:
+    try:
+        plan = read_definition(json.dumps(data), file="p.json")
+    except Misconfigured:
+        return
+    assert plan.steps
