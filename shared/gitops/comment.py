@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -54,10 +55,13 @@ def comments(preview: Preview, *, now: datetime, limit: int, folds: bool = True)
     return [f"{text}\n\n_Part {place} of {len(found)}._" for place, text in enumerate(found, start=1)]
 
 
-def version(preview: Preview) -> str:
-    """A name for what the comments of a preview say, whenever they say it: of the same version none is written anew."""
+def version(preview: Preview, *, key: str) -> str:
+    """A name for what the comments of a preview say, whenever they say it: of the same version none is written anew.
+
+    `key` is a secret: nobody else can know the version of a comment before it is there, and write it in our stead.
+    """
     text = "\n".join(_pieces(preview, _ANY_TIME, max(LIMIT.values()), folds=True))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hmac.new(key.encode(), b"sluice preview\n" + text.encode(), hashlib.sha256).hexdigest()[:16]
 
 
 def headline(preview: Preview) -> str:

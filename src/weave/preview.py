@@ -73,7 +73,8 @@ def _show(place: Workplace, woven: Woven, repository: Repository, pull: Pull, fo
     bodies = comments(found, now=place.clock.now(), limit=LIMIT[host], folds=host in FOLDS)
     told = bool(found.visible or found.contracts or found.overlap)
     # A pull request that changes no pipeline is not talked about, unless it was before.
-    marker = Marker(f"{MARKER} {woven.branch}", version(found))
+    key = place.configuration.secrets.get(woven.credential)
+    marker = Marker(f"{MARKER} {woven.branch}", version(found, key=key))
     repository.comment(pull.number, marker, bodies if told else [])
     verdict = Verdict.SUCCESS if found.passes else Verdict.FAILURE
     repository.status(pull.head_sha, verdict, context=woven.status, description=headline(found), url=pull.url)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from shared.contracts.compatibility.verdict import Verdict, check
 from shared.gitops.change import Change, Side
-from shared.gitops.comment import comments, headline
+from shared.gitops.comment import comments, headline, version
 from shared.gitops.preview import Preview
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -32,6 +32,13 @@ def test_contracts_are_told_with_what_breaks_them() -> None:
     assert "### ✅ compatible contract\n\n`b.json`" in text
     assert "@all" not in text
     assert "<b>" not in text
+
+
+def test_the_version_is_that_of_what_is_said_and_a_secret_of_who_says_it() -> None:
+    one, other = Preview("a" * 40, "b" * 40), Preview("a" * 40, "c" * 40)
+
+    assert version(one, key="k") == version(one, key="k")
+    assert 3 == len({version(one, key="k"), version(other, key="k"), version(one, key="l")})
 
 
 def test_an_error_cannot_close_its_fence() -> None:

@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from shared.gitops.comment import version
 from shared.gitops.fake import FakeRepository
+from shared.gitops.preview import plan
+from shared.gitops.remark import HTML, Marker
 from shared.gitops.repository import Verdict
+from src.weave.compiling import PipelineCompiler
 from src.weave.place import delivery, repository, weaving
 from src.weave.work import SECONDS, Bench
 from src.workplace import Workplace
@@ -357,6 +361,25 @@ def test_a_pull_request_that_changes_no_pipeline_is_not_talked_about(yard: Yard)
     assert {} == remarks(yard, number)
     head = yard.model.branches["work"]
     assert (Verdict.SUCCESS, "no pipeline changes") == yard.model.statuses[head, STATUS]
+
+
+def test_a_comment_that_somebody_wrote_in_our_stead_does_not_keep_ours_away(yard: Yard) -> None:
+    """What the plan will say can be known before; the version of our comment cannot."""
+    yard.model.push("main", {"pipelines/orders.yml": definition("orders")})
+    number = pull(yard, {"README.md": b"r"})
+    base, head = yard.model.branches["main"], yard.model.push("work", {"pipelines/b.yml": definition("b")})
+    woven = weaving(yard.place).repositories[0]
+    found = plan(yard.model, woven.scope, base=base, head=head, inspector=PipelineCompiler(woven))
+    form = "[//]: # ({})\n\n" if yard.host == "bitbucket" else HTML
+    sign = Marker("sluice-plan main", version(found, key="")).line(form)
+    dialect = yard.server.dialect
+    dialect.foreign.add(dialect.remark(number, f"{sign}## ✅ nothing changes"))
+
+    yard.pull_changed(number)
+    assert 0 == yard.work()
+
+    theirs, ours = remarks(yard, number).values()
+    assert ("nothing changes" in theirs, "1 created" in ours) == (True, True)
 
 
 def test_a_fork_is_planned_from_what_it_says_and_told_at_the_pull_request(yard: Yard) -> None:

@@ -79,7 +79,8 @@ class Place(Workplace):
         self.alerts.append(alert)
         return True
 
-    def telemetry(self) -> Telemetry:
+    def telemetry(self, *, served: str = "") -> Telemetry:
+        del served
         log = open_log(f"test-{id(self)}", redactor=self.redactor, stream=self.out)
         return Telemetry(log, Metrics("test", clock=self.clock, write=lambda line: None), self, self.redactor)
 
