@@ -112,11 +112,14 @@ def _no_secrets() -> Secrets:
     return LayeredSecrets(os.environ, {})
 
 
-def open_telemetry(settings: Settings, *, redactor: Redactor, clock: Clock | None = None) -> Telemetry:
+def open_telemetry(
+    settings: Settings, *, redactor: Redactor, clock: Clock | None = None, served: str = ""
+) -> Telemetry:
     """How this process tells what it does.
 
     In Lambda: JSON lines and metrics on stdout, and what libraries log in the same form. Elsewhere: readable lines on
-    stderr and no metrics. Alerts go to Slack where SLACK_TOKEN and SLACK_CHANNEL are set, else to the log.
+    stderr and no metrics; a server, which is looked at later, says by `served` whether its lines are `json` or `text`,
+    and they have dates. Alerts go to Slack where SLACK_TOKEN and SLACK_CHANNEL are set, else to the log.
     """
     from shared.telemetry.alerting import LogAlerts, SlackAlerts
     from shared.telemetry.handler import Telemetry
@@ -129,9 +132,11 @@ def open_telemetry(settings: Settings, *, redactor: Redactor, clock: Clock | Non
         settings.app_name,
         redactor=redactor,
         level=settings.log_level,
-        as_json=in_lambda,
+        as_json=in_lambda or served == "json",
         stream=sys.stdout if in_lambda else sys.stderr,
-        libraries=in_lambda,
+        libraries=in_lambda or served == "json",
+        spread=bool(served),
+        dated=bool(served) and not sys.stderr.isatty(),
     )
     metrics = Metrics(settings.app_name, clock=clock, write=to_stdout if in_lambda else None)
     if not (settings.slack_token and settings.slack_channel):

@@ -78,11 +78,11 @@ class Workplace:
         """The warehouse's URL without a password in it."""
         return self.redactor.url(self.settings.warehouse_url)
 
-    def telemetry(self) -> Telemetry:
-        """Logs, metrics and alerts of this process."""
+    def telemetry(self, *, served: str = "") -> Telemetry:
+        """Logs, metrics and alerts of this process; `served` is the form of a server's log."""
         from src.wiring import open_telemetry
 
-        return open_telemetry(self.settings, redactor=self.redactor, clock=self.clock)
+        return open_telemetry(self.settings, redactor=self.redactor, clock=self.clock, served=served)
 
     def tools(self, *, deadline: Deadline | None = None, stop: Callable[[], bool] = lambda: False) -> Tools:
         """What a run needs from outside."""

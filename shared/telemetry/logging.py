@@ -1,4 +1,4 @@
-"""Structured logs: JSON in Lambda, readable lines elsewhere, and no secret in either.
+"""Structured logs: JSON where programs read them, readable lines elsewhere, and no secret in either.
 
 Every record is redacted value by value before it is written out, also tracebacks and what libraries say.
 """
@@ -9,6 +9,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import IO, Any
 
 from aws_lambda_powertools import Logger
@@ -28,16 +29,19 @@ def open_log(
     as_json: bool = True,
     stream: IO[str] | None = None,
     libraries: bool = False,
+    spread: bool = False,
+    dated: bool = False,
 ) -> Logger:
     """The log of this process: a Powertools Logger that writes to `stream` (stdout).
 
     `append_keys(source=…, run=…)` adds context to all later lines. With `libraries`, warnings of everything else that
-    logs in this process come out in the same form, instead of as the Lambda runtime would print them.
+    logs in this process come out in the same form, instead of as the Lambda runtime would print them. With `spread`,
+    what is in `where` of a record becomes fields of it. With `dated`, readable lines have the date and the zone too.
     """
-    line = json_line if as_json else readable_line
+    line = json_line if as_json else partial(readable_line, dated=dated)
 
     def serialize(record: Any) -> str:
-        return line(redacted(record, redactor))
+        return line(redacted(flat(record) if spread else record, redactor))
 
     log = Logger(
         service=service,
@@ -97,12 +101,25 @@ def redacted(value: Any, redactor: Redactor) -> Any:
     return redactor.text(str(value))
 
 
+def flat(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record with the entries of its `where` as fields; what the record itself says stays.
+
+    >>> flat({"level": "INFO", "where": {"event": 5, "process": "load", "level": 3}})
+    {'level': 'INFO', 'event': 5, 'process': 'load'}
+    """
+    where = record.get("where")
+    if not isinstance(where, Mapping):
+        return record
+    own = {name: value for name, value in record.items() if name != "where"}
+    return {**own, **{name: value for name, value in where.items() if name not in own}}
+
+
 def json_line(record: Mapping[str, Any]) -> str:
     """The record as one line of JSON."""
     return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
 
 
-def readable_line(record: Mapping[str, Any]) -> str:
+def readable_line(record: Mapping[str, Any], *, dated: bool = False) -> str:
     """The record for a person: time, level, message, then the context; a traceback follows on lines of its own.
 
     >>> readable_line(
@@ -110,7 +127,8 @@ def readable_line(record: Mapping[str, Any]) -> str:
     ... )
     '10:15:00 INFO     done  rows=3'
     """
-    time = str(record.get("timestamp", ""))[11:19]
+    stamp = str(record.get("timestamp", ""))
+    time = stamp if dated else stamp[11:19]
     message = record.get("message", "")
     text = message if isinstance(message, str) else json_line({"message": message})
     context = " ".join(

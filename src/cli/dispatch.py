@@ -13,6 +13,7 @@ from src.cli.app import DEBUG, examples, json_option, verb
 from src.cli.dispatch_dead import dead
 from src.cli.dispatch_look import events, graph, logs, status
 from src.cli.dispatch_parts import CONFIG, JOURNAL, parsed, read, shape, surrounded
+from src.cli.log_format import log_format
 from src.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def dispatch() -> None:
 )
 @CONFIG
 @JOURNAL
+@log_format()
 @click.option(
     "--replace", is_flag=True, help="Let the file hold, where the document was changed at run time."
 )
@@ -60,7 +62,9 @@ def dispatch() -> None:
 )
 @json_option
 @click.pass_context
-def serve(context: click.Context, config: Path, journal: str, replace: bool, without_token: bool) -> None:
+def serve(
+    context: click.Context, config: Path, journal: str, log_format: str, replace: bool, without_token: bool
+) -> None:
     """Run the graph of CONFIG until SIGTERM or Ctrl-C; running processes may end, the rest waits for the next start.
 
     The web page and the API ask for the token in DISPATCH_TOKEN. Without one, a terminal is shown a new one.
@@ -70,11 +74,11 @@ def serve(context: click.Context, config: Path, journal: str, replace: bool, wit
     from src.dispatching import kinds, open_journal
 
     screen: Screen = context.obj
-    document, around = read(config), surrounded(screen)
+    around, document = surrounded(screen, served=log_format), read(config)
     gate = _gate(screen, around, without_token)
     dispatcher = Dispatcher(kinds(), open_journal(journal, new=True), around)
     house = _mounted(screen, dispatcher, gate)
-    with Stop("finishing what runs") as stop:
+    with Stop("finishing what runs", quiet=screen.log is not None) as stop:
         version = dispatcher.start(document, replace=replace)
         screen.say(f"version {version.number} of the document; {shape(dispatcher.configuration)}")
         _listen(screen, dispatcher, gate)
@@ -86,6 +90,8 @@ def serve(context: click.Context, config: Path, journal: str, replace: bool, wit
                 house.sample()
             if turn % FOLLOW == 0:
                 dispatcher.follow()
+        if screen.log is not None:
+            screen.log.info("%s: finishing what runs", stop.signal.name if stop.signal else "the end")
         quiet = dispatcher.stop()
     screen.say(
         "drained" if quiet else "some processes did not end; their events are tried again at the next start"

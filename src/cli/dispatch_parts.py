@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shared.common.errors import Misconfigured
+from src.cli.log_format import tell_as_records
 from src.cli.screen import Screen, spoken, table
 
 if TYPE_CHECKING:
@@ -63,21 +64,24 @@ def current(journal: str) -> Configuration:
     return kinds().parse(read_json_document(text, file="document"))
 
 
-def surrounded(screen: Screen) -> Surroundings:
+def surrounded(screen: Screen, *, served: str = "") -> Surroundings:
     from src.dispatching import surroundings
     from src.workplace import Workplace
 
     place = Workplace.open()
     screen.redactor = place.redactor
-    _log_to(place.telemetry().log)
+    own = _log_to(place.telemetry(served=served).log)
+    if served == "json":
+        tell_as_records(screen, own)
     return surroundings(place)
 
 
-def _log_to(log: Any) -> None:
+def _log_to(log: Any) -> logging.Logger:
     """What the dispatcher says comes out as all of this program's log does, with secrets masked."""
     own = logging.getLogger("sluice.dispatch")
     own.handlers, own.propagate = [log.registered_handler], False
     own.setLevel(logging.INFO)
+    return own
 
 
 def shape(found: Configuration) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,8 @@ class Screen:
     def __init__(self) -> None:
         self.json = False
         self.debug = False
+        self.log: logging.Logger | None = None
+        """Takes what would be said on stderr, where that is a log of JSON lines."""
         self.redactor = Redactor()
 
     @property
@@ -29,15 +32,25 @@ class Screen:
         return (sys.stderr if self.json else sys.stdout).isatty()
 
     def say(self, text: str = "") -> None:
-        click.echo(self.redactor.text(text), err=self.json)
+        if self.json and self.log is not None:
+            self.log.info(text)
+        else:
+            click.echo(self.redactor.text(text), err=self.json)
 
     def warn(self, text: str) -> None:
-        click.echo(self.redactor.text(text), err=True)
+        if self.log is not None:
+            self.log.warning(text)
+        else:
+            click.echo(self.redactor.text(text), err=True)
 
     def fail(
         self, error: SluiceError, *, label: str = "error", where: Mapping[str, object] | None = None
     ) -> None:
         """Tell an error; with --debug also how it came about. `where` takes the place of the error's own."""
+        if self.log is not None:
+            trace = error if self.debug else None
+            self.log.error(told(error, label=label, where=where), exc_info=trace)
+            return
         if self.debug:
             self.warn("".join(traceback.format_exception(error)).rstrip())
         self.warn(told(error, label=label, where=where))

@@ -20,8 +20,12 @@ class Stop:
     The second signal leaves with `os._exit`, because threads that wait for the network cannot be interrupted otherwise.
     """
 
-    def __init__(self, doing: str = "finishing the pages at hand and committing them") -> None:
+    def __init__(
+        self, doing: str = "finishing the pages at hand and committing them", *, quiet: bool = False
+    ) -> None:
         self.doing = doing
+        self.quiet = quiet
+        """Whether stderr is a log of records that a line of text would break; the caller tells then."""
         self.signal: signal.Signals | None = None
         self._before: dict[signal.Signals, object] = {}
 
@@ -47,12 +51,13 @@ class Stop:
 
     def _asked(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
-            _write("aborted; what is committed stays\n")
+            self._write("aborted; what is committed stays\n")
             os._exit(128 + number)
         self.signal = signal.Signals(number)
-        _write(f"\n{self.signal.name}: {self.doing}; once more aborts\n")
+        self._write(f"\n{self.signal.name}: {self.doing}; once more aborts\n")
 
-
-def _write(text: str) -> None:
-    """Past Python's buffers: a signal may arrive in the middle of a print."""
-    os.write(sys.__stderr__.fileno() if sys.__stderr__ is not None else 2, text.encode())
+    def _write(self, text: str) -> None:
+        """Past Python's buffers: a signal may arrive in the middle of a print."""
+        if self.quiet:
+            return
+        os.write(sys.__stderr__.fileno() if sys.__stderr__ is not None else 2, text.encode())

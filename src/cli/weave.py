@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +12,12 @@ import click
 
 from shared.common.errors import Misconfigured
 from src.cli.app import examples, json_option, verb
+from src.cli.log_format import log_format, tell_as_records
 from src.cli.outcome import Exit
 from src.cli.screen import Screen, table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from src.weave.queue import FileQueue
 
@@ -54,13 +56,23 @@ def weave() -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=8088, show_default=True, help="0: a free one.")
 @click.option("--once", is_flag=True, help="Do not listen: look at every branch, work, and end.")
 @FOLDER
+@log_format("text")
 @json_option
 @click.pass_context
-def serve(context: click.Context, file: Path | None, host: str, port: int, once: bool, state: Path) -> None:
+def serve(
+    context: click.Context,
+    file: Path | None,
+    host: str,
+    port: int,
+    once: bool,
+    state: Path,
+    log_format: str,
+) -> None:
     """Take deliveries of git hosts, ask plain remotes what is new, and bring artifacts to the head of each branch.
 
     What was taken in survives a kill -9. SIGTERM and Ctrl-C let it finish what it is at. A proxy with TLS belongs
-    before it where hosts reach it over the internet. With --once the exit code is 1 when something failed.
+    before it where hosts reach it over the internet. With --once the exit code is 1 when something failed. With
+    --log-format json all that is told comes on stderr.
     """
     from src.cli.stop import Stop
     from src.weave.work import Bench
@@ -72,11 +84,14 @@ def serve(context: click.Context, file: Path | None, host: str, port: int, once:
     screen: Screen = context.obj
     place = Workplace.open()
     screen.redactor = place.redactor
+    telemetry = place.telemetry(served=log_format)
+    say: Callable[[str], None] = screen.say
+    if log_format == "json":
+        tell_as_records(screen, logging.getLogger(telemetry.log.name))
+        say = telemetry.log.info
     bench = Bench.of(place)
-    with Stop("finishing what is at hand") as stop:
-        serving = Serving(
-            place, bench, place.telemetry().alerts, screen.say, stop, state=state, host=host, port=port
-        )
+    with Stop("finishing what is at hand", quiet=log_format == "json") as stop:
+        serving = Serving(place, bench, telemetry.alerts, say, stop, state=state, host=host, port=port)
         failures = 0
         if once:
             failures = serving.once()

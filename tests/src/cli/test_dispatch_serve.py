@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -95,3 +96,59 @@ def test_who_gets_in_is_decided_by_settings() -> None:
             check_open(Gate(), host)
     for host in ("127.0.0.1", "::1", "localhost"):
         check_open(Gate(), host)
+
+
+def logged(folder: Path, *options: str) -> tuple[str, str]:
+    """What `serve --json` writes while a process fails over several lines, until SIGTERM: its stdout and stderr."""
+    (folder / "dispatch.yml").write_text(
+        "http: {port: 0}\n"
+        "input: [{name: at, type: schedule, connection_string: rate(1 second)}]\n"
+        "process: [{name: sh, type: subprocess, retry: {attempts: 1},\n"
+        "  execution_context: {command: [sh, -c, 'echo one; echo two; exit 3']}}]\n"
+        "links: [{from: at, to: sh}]\n"
+    )
+    env = {**os.environ, "ENVIRONMENT": "local", "PYTHONPATH": str(ROOT), "DISPATCH_TOKEN": TOKEN}
+    command = [sys.executable, "-m", "src.cli", "dispatch", "serve", "dispatch.yml", "--json", *options]
+    with subprocess.Popen(
+        command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stderr is not None
+        head = ""
+        while "sh, event" not in head:
+            line = child.stderr.readline()
+            assert line, head
+            head += line
+        child.send_signal(signal.SIGTERM)
+        out, rest = child.communicate(timeout=30)
+        assert 0 == child.returncode
+    return out, head + rest
+
+
+def test_where_nobody_looks_each_line_of_stderr_is_one_record(tmp_path: Path) -> None:
+    out, err = logged(tmp_path)
+    records = [json.loads(line) for line in err.splitlines()]
+    failed = next(one for one in records if one["level"] == "WARNING")
+
+    assert {"version": 1, "drained": True} == json.loads(out)
+    assert ("sh", 1) == (failed["process"], failed["attempt"])
+    assert isinstance(failed["event"], int)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+\+00:00", failed["timestamp"])
+    assert "SIGTERM: finishing what runs" in [one["message"] for one in records]
+
+
+def test_lines_to_read_have_the_date_where_nobody_looks(tmp_path: Path) -> None:
+    _, err = logged(tmp_path, "--log-format", "text")
+
+    assert re.search(r"^\d{4}-\d\d-\d\dT[0-9:.]+\+00:00 WARNING  sh, event \d+", err, re.MULTILINE)
+
+
+def test_a_fault_before_the_start_is_a_record_too(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "src.cli", "dispatch", "serve", "dispatch.yml", "--log-format", "json"]
+    (tmp_path / "dispatch.yml").write_text("links: [{from: a, to: b}]\n")
+    env = {**os.environ, "ENVIRONMENT": "local", "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        command, check=False, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60
+    )
+    records = [json.loads(line) for line in ended.stderr.splitlines()]
+
+    assert [("ERROR", True)] == [(one["level"], "dispatch.yml:1:" in one["message"]) for one in records]
