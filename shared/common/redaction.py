@@ -180,9 +180,16 @@ def _longest_first(text: str) -> tuple[int, str]:
 
 
 def _masked_value(found: re.Match[str]) -> str:
-    if not looks_secret(found["name"]):
+    if not looks_secret(found["name"]) or _is_folder(found):
         return found[0]
     return f"{found['before']}{found['name']}={MASK}"
+
+
+def _is_folder(found: re.Match[str]) -> bool:
+    """`PWD=/here` of a shell's environment; `;PWD=…` of a connection string is a password."""
+    return (
+        found["name"] == "PWD" and found["value"].startswith("/") and found["before"] in ("", " ", "\n", "\t")
+    )
 
 
 def _masked_field(found: re.Match[str]) -> str:

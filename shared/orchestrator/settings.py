@@ -12,12 +12,15 @@ from pydantic import Field
 from shared.common.clock import SystemClock
 from shared.common.errors import Misconfigured
 from shared.common.ports import Clock
+from shared.common.redaction import Redactor, looks_secret
 from shared.orchestrator.doors import Input, Process
 from shared.orchestrator.filters import Filter
 from shared.orchestrator.http_door import Routes
 from shared.orchestrator.policy import Policy
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
+TELLING = 8
+"""Characters from which a value is taken for a secret whatever its name is; shorter ones are ports and flags."""
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$\$")
 
 
@@ -26,13 +29,15 @@ class Surroundings:
     """What inputs and processes of a configuration may use of the program around them.
 
     `words` is what `${NAME}` stands for; `routes` is where an input listens for HTTP; `doors` holds what single kinds
-    need from the floors above, by the name of the kind.
+    need from the floors above, by the name of the kind. `secrets` knows what was put in for names: it is masked
+    where a process says it again.
     """
 
     words: Mapping[str, str] = field(default_factory=dict)
     clock: Clock = field(default_factory=SystemClock)
     routes: Routes = field(default_factory=Routes)
     doors: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Redactor = field(default_factory=Redactor)
 
     def filled(self, text: str, **where: object) -> str:
         """The text with `${NAME}` replaced; `$$` is a dollar sign. The document itself keeps the name.
@@ -47,7 +52,10 @@ class Surroundings:
                 raise Misconfigured(
                     f"${{{found[1]}}} is not set", hint="set it in the environment or in .env", **where
                 )
-            return self.words[found[1]]
+            value = self.words[found[1]]
+            if len(value) >= TELLING or looks_secret(found[1]):
+                self.secrets.learn(value)
+            return value
 
         return _VARIABLE.sub(word, text)
 

@@ -19,6 +19,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from shared.common.clock import SystemClock, random_token
@@ -234,7 +235,15 @@ class Supervisor:
         self.recent.setdefault(outcome.process, deque(maxlen=50)).append(outcome)
 
     def judged(self, job: Job, status: Any, error: BaseException | None) -> Verdict:
-        return judge(status, error, attempt=job.attempt, retry=job.lane.policy.retry, chance=self._chance())
+        verdict = judge(
+            status, error, attempt=job.attempt, retry=job.lane.policy.retry, chance=self._chance()
+        )
+        return replace(verdict, error=self._masked(verdict.error), logs=self._masked(verdict.logs))
+
+    def _masked(self, text: str) -> str:
+        """What the document took from elsewhere (`${NAME}`) does not get into the journal by what a process says."""
+        secrets = self.around.secrets
+        return secrets.text(text) if text and secrets.reveals(text) else text
 
     def _written(self, accepts: list[tuple[Accept, int]], outcomes: list[tuple[Outcome, Any]]) -> None:
         """The journal has it: now it counts."""

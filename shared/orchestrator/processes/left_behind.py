@@ -10,6 +10,8 @@ Not found: what cleared its environment, and what belongs to another user. Witho
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import itertools
 import os
 import signal
@@ -80,10 +82,21 @@ def guard() -> bool:
                 start_new_session=True, env={},
             )  # fmt: skip
             os.close(reading)
-            if known is not None:
+            if known is None:
+                atexit.register(_relieve)
+            else:
                 os.close(known[1])
             _GUARDED[os.getpid()] = (child, writing)
         return known is None
+
+
+def _relieve() -> None:
+    """A program that comes to its end by itself waits until nothing of it is left."""
+    known = _GUARDED.pop(os.getpid(), None)
+    if known is not None:
+        os.close(known[1])
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            known[0].wait(timeout=5)
 
 
 def _processes() -> list[int]:

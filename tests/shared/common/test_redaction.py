@@ -184,3 +184,9 @@ def test_a_redactor_shows_nothing() -> None:
 def test_names_are_told_apart() -> None:
     assert not any(map(looks_secret, ("page_token", "limit", "begin_time", "cursor", "sort_key")))
     assert all(map(looks_secret, ("token", "api-key", "AWSAccessKeyId", "X-Amz-Credential")))
+
+
+def test_the_folder_of_a_shell_is_no_password() -> None:
+    told = "HOME=/root\nPWD=/srv/app\nOLDPWD=/srv PWD=hunter22 pwd=/a Server=x;PWD=/hunter22"
+
+    assert "HOME=/root\nPWD=/srv/app\nOLDPWD=/srv PWD=*** pwd=*** Server=x;PWD=***" == Redactor().text(told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import sys
@@ -19,10 +20,13 @@ from shared.orchestrator.event import Event, Operation
 from shared.orchestrator.faults import Failed, NonZeroExit, TimedOut
 from shared.orchestrator.http_door import Request, Response, Routes
 from shared.orchestrator.http_server import HttpServer
+from shared.orchestrator.orchestrator import Orchestrator
+from shared.orchestrator.policy import Policy, Retry
 from shared.orchestrator.processes.command import CommandProcess
 from shared.orchestrator.processes.container import ContainerProcess
 from shared.orchestrator.processes.webhook import HookProcess
 from shared.orchestrator.settings import Surroundings
+from shared.orchestrator.sqlite_journal import SqliteJournal
 
 EVENT = Event("the ether", Operation.DELETE, "an-id", "tests")
 AROUND = Surroundings(words={"SECRET": "hunter22"})
@@ -112,6 +116,31 @@ def test_an_event_of_any_size_reaches_a_command(size: int, names: str) -> None:
 def test_an_environment_that_is_too_large_is_misconfigured() -> None:
     with pytest.raises(Misconfigured, match="Argument list too long"):
         command("pass", env={"A": "x" * 200_000})
+
+
+def test_what_the_document_took_from_elsewhere_is_not_kept_in_logs(tmp_path: Path) -> None:
+    """In whatever spelling it comes out, and whether it went well or not."""
+    around = Surroundings(
+        words={"HOOK_SECRET": "whsec_a/b+c", "ZONE": "eu-1", "PIN": "4711", "API_KEY": "k3y9"}
+    )
+    code = "import base64, os, sys; print(dict(os.environ), base64.b64encode(os.environ['HOOK'].encode())); sys.exit(int(sys.argv[1]))"  # noqa: E501
+    journal = SqliteJournal(tmp_path / "j.db")
+    with Orchestrator(journal, around=around) as dispatcher:
+        dispatcher.add_input("i", lambda outlet: outlet.emit([EVENT]))
+        for name, code_of_exit in (("well", "0"), ("ill", "1")):
+            env = {"HOOK": "${HOOK_SECRET}", "WHERE": "${ZONE}, ${PIN}", "KEY2": "${API_KEY}"}
+            context = {"command": [sys.executable, "-c", code, code_of_exit], "env": env}
+            one = CommandProcess(name=name, type="subprocess", execution_context=context)
+            dispatcher.add_process(name, one.open(around), policy=Policy(retry=Retry(attempts=1)))
+            dispatcher.link("i", name)
+        dispatcher.run(timeout=30)
+        logs = [journal.runs(name)[0].logs for name in ("well", "ill")]
+    files = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+
+    assert 2 == sum("'HOOK': '***'" in text for text in logs)
+    assert 2 == sum("'WHERE': 'eu-1, 4711'" in text for text in logs)
+    for secret in ("whsec_a/b+c", base64.b64encode(b"whsec_a/b+c").decode(), "k3y9"):
+        assert secret.encode() not in files
 
 
 def test_a_command_that_is_cancelled_ends() -> None:
