@@ -102,7 +102,10 @@ def engine(folder: Path, image: Path) -> Iterator[Engine]:
 def _serving(found: Engine) -> Iterator[None]:
     with (found.folder / "log").open("wb") as log:
         command = found.podman("system", "service", "--time=0", f"unix://{found.socket}")
-        process = subprocess.Popen(command, env=os.environ | found.environ, stdout=log, stderr=log)
+        # In a folder of its own: a container that is out of memory leaves a file "oom" where the engine works.
+        process = subprocess.Popen(
+            command, env=os.environ | found.environ, cwd=found.folder, stdout=log, stderr=log
+        )
         try:
             for _ in range(200):
                 if found.socket.exists() or process.poll() is not None:
