@@ -162,10 +162,8 @@ class Supervisor:
         return job
 
     def announced(self, job: Job) -> bool:
-        """Write down that an attempt begins, where one has ended the dispatcher; False when that cannot be written."""
+        """Write down that an attempt begins whose event a dispatcher died with; False when that cannot be written."""
         underway = job.underway
-        if not underway.suspect:
-            return True
         began = Outcome(
             underway.id, job.lane.name, Phase.STARTED, job.attempt, self.clock.now().timestamp(),
             error="the dispatcher ended while this ran", deaths=job.deaths,

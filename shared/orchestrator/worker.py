@@ -126,24 +126,31 @@ class Crew:
                     self._idle -= 1
                     job = work.next_job()
                 one = self._begin(job)
-            if not work.announced(job):
+            if job.underway.suspect:
+                announced = work.announced(job)
                 with self._call:
-                    if self.running.pop(job, None) is None:
+                    if job not in self.running:
                         return
-                    work.put_back(job)
-                continue
+                    if not announced:
+                        work.put_back(job)
+                        self._leave(job)
+                        continue
             status, error = work.perform(job, one.run)
             seconds = work.clock.monotonic() - job.began
             verdict = work.judged(job, status, error)
             with self._call:
-                if self.running.pop(job, None) is None:
+                if job not in self.running:
                     return  # somebody gave it up, and hired another worker
                 if one.stopped and verdict.phase is not Phase.DONE and seconds < job.lane.policy.timeout:
                     work.gave_back(job, seconds, verdict.logs)
                 else:
                     work.ended(job, seconds, verdict)
-                if self._ending and not self.running:
-                    self._call.notify_all()
+                self._leave(job)
+
+    def _leave(self, job: Job) -> None:
+        del self.running[job]
+        if self._ending and not self.running:
+            self._call.notify_all()
 
     def _begin(self, job: Job) -> Running:
         policy = job.lane.policy

@@ -18,9 +18,9 @@ from shared.orchestrator.configuration import Limits
 from shared.orchestrator.doors import Run
 from shared.orchestrator.event import Event, Operation
 from shared.orchestrator.faults import NonZeroExit, TimedOut
-from shared.orchestrator.journal import Standing
+from shared.orchestrator.journal import Phase, Standing
 from shared.orchestrator.orchestrator import Orchestrator
-from shared.orchestrator.policy import Policy
+from shared.orchestrator.policy import Policy, Retry
 from shared.orchestrator.processes.container import ContainerProcess
 from shared.orchestrator.settings import Surroundings
 from shared.orchestrator.sqlite_journal import MEMORY, SqliteJournal
@@ -204,6 +204,30 @@ def test_what_a_killed_dispatcher_left_is_removed_by_the_next(
 
     assert 1 == len(left)
     assert [alive.id] == kept
+
+
+def test_what_the_end_of_the_dispatcher_ends_is_given_back(
+    opened: Open, api: docker.DockerClient, tmp_path: Path
+) -> None:
+    """The container is gone within grace, its only attempt is not used up, and the next start runs it."""
+    for code, grace in (("echo begun; sleep 300", 4), ("echo again", 20)):
+        with Orchestrator(SqliteJournal(tmp_path / "j.db")) as one:
+            one.add_input("i", lambda outlet: outlet.emit([Event("x", Operation.CREATE, "1")], keys=["1"]))
+            one.add_process("p", opened(code), policy=Policy(retry=Retry(attempts=1)))
+            one.link("i", "p")
+            if grace == 20:
+                one.run(timeout=30)
+            else:
+                one.start()
+                until(lambda: api.containers.list(filters={"status": "running"}), what="a container")
+            quiet = one.stop(grace)
+        (run_,) = SqliteJournal(tmp_path / "j.db").runs("p")
+
+        assert quiet
+        assert ((Phase.DONE, 1, "again\n") if grace == 20 else (Phase.RETRY, 0, "begun\n")) == (
+            run_.phase, run_.attempt, run_.logs,
+        )  # fmt: skip
+        assert [] == api.containers.list(all=True)
 
 
 def test_events_flow_through_containers(opened: Open) -> None:

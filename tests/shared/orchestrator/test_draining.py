@@ -164,3 +164,19 @@ def test_an_attempt_whose_beginning_cannot_be_written_begins_later(tmp_path: Pat
         one.run(timeout=20)
 
     assert (0, 1) == (journal.times, len(seen.runs))
+
+
+def test_what_cannot_be_announced_holds_no_end_up(tmp_path: Path) -> None:
+    """As long as the journal cannot be written it is not at work, so nobody waits for it."""
+    crashed(tmp_path)
+    journal, seen = Refusing(tmp_path / "j.db"), Remembering()
+    journal.times = -1
+    one = Orchestrator(journal, limits=Limits(concurrency=1))
+    one.add_process("p", seen, policy=Policy(retry=ONCE))
+    one.start()
+    until(lambda: journal.times < -2)
+    at = time.monotonic()
+
+    assert one.stop(20)
+    assert time.monotonic() - at < 15
+    assert [] == seen.runs
