@@ -14,8 +14,9 @@ from shared.pipelines.kinds import Fields, work_of
 from shared.pipelines.link import Use, Uses, linked
 from shared.pipelines.plan import Form, Owner, Parameter, Plan, Pool, Resources
 from shared.pipelines.spec import DefinitionSpec
+from shared.pipelines.sql_text import misplaced
 from shared.pipelines.starts import own_starts
-from shared.pipelines.step import Edge, ForEach, Method, Notifications, Place, Retry, Step, Target
+from shared.pipelines.step import Edge, ForEach, Method, Notifications, Place, Retry, Step, Target, Work
 from shared.pipelines.step_specs import (
     Attempted,
     BranchSpec,
@@ -26,7 +27,19 @@ from shared.pipelines.step_specs import (
     StepSpec,
     Tolerable,
 )
-from shared.pipelines.values import ListOf, Literal, MapOf, Root, Value, parse_text, references
+from shared.pipelines.urls import url_fault
+from shared.pipelines.values import (
+    ListOf,
+    Literal,
+    MapOf,
+    Reference,
+    Root,
+    Template,
+    Value,
+    parse_text,
+    references,
+)
+from shared.pipelines.work import Call, Check, Transform
 
 Path: TypeAlias = tuple[Key, ...]
 ReadFile: TypeAlias = Callable[[str], str]
@@ -149,6 +162,7 @@ class _Composer:
             if isinstance(spec, ForEachSpec)
             else work_of(spec, self.fields(spec.name, path), self.sql_file(path))
         )
+        self.written_well(work, path)
         step = Step(
             spec.name,
             work,
@@ -168,6 +182,23 @@ class _Composer:
                 self.used_pools.append((spec.pool, self.document.position(*path, "pool")))
             step = replace(step, retry=_retry(spec.retries), timeout_seconds=spec.timeout, pool=spec.pool)
         return step
+
+    def written_well(self, work: Work, path: Path) -> None:
+        """Faults of texts that are values and something else too: URLs and SQL."""
+        match work:
+            case Call(url=url) if fault := url_fault(url):
+                self.complain((*path, "url"), fault)
+            case Transform(sql=Template(parts), file=file):
+                self.sql(parts, (*path, "transformation_file" if file else "transformation_query"))
+            case Check(sql=Template(parts), file=file):
+                self.sql(parts, (*path, "query_file" if file else "query"))
+
+    def sql(self, parts: Sequence[str | Reference], path: Path) -> None:
+        for reference, what in misplaced(parts):
+            self.complain(
+                path,
+                f"${{{reference}}} stands inside {what} of SQL, where no value can be bound; write it without quotes",
+            )
 
     def needs(
         self, spec: StepSpec, path: Path, scope: Mapping[str, Path], sides: list[Edge]

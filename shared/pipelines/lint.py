@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -10,10 +9,9 @@ from shared.common.places import Key
 from shared.pipelines.plan import Form, Plan
 from shared.pipelines.schedule import Cron, is_unsteady
 from shared.pipelines.step import Place, Step, fields_of
-from shared.pipelines.values import ListOf, Literal, MapOf, Root, Value
+from shared.pipelines.urls import SECRET, secret_in_url
+from shared.pipelines.values import ListOf, Literal, MapOf, Root, Template, Value
 from shared.pipelines.work import Call, Job, JobService
-
-_SECRET = re.compile(r"passw|secret|token|api_?key|authorization|credential", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -107,6 +105,29 @@ def _step(step: Step) -> Iterator[Finding]:
                 f'"{name}" of step "{step.name}" looks like a secret; name it: ${{secrets.NAME}}, or where that is '
                 "not possible let the job read it itself",
             )
+    for place, url in _urls(step):
+        if name := secret_in_url(Literal(url)):
+            text = f'"{name}" in a URL of step "{step.name}" looks like a secret; put it where its name is enough'
+            yield Finding(place, "secret", text)
+
+
+def _urls(step: Step) -> Iterator[tuple[Place, str]]:
+    """URLs that are no values."""
+    for key in ("inputs", "outputs"):
+        for number, ref in enumerate(getattr(step.work, key, ())):
+            yield step.at(key, number, "url"), ref.url
+    for key, told in (
+        ("on_success", step.notifications.on_success),
+        ("on_failure", step.notifications.on_failure),
+    ):
+        for number, target in enumerate(told):
+            yield from (
+                (step.at("notifications", key, number, "recipients"), one) for one in target.recipients
+            )
+    if isinstance(step.work, Job):
+        yield step.at("function"), step.work.start
+        if step.work.status not in (None, step.work.start):
+            yield step.at("status_function"), str(step.work.status)
 
 
 def _secrets(value: Value, path: tuple[Key, ...], name: str = "") -> Iterator[tuple[Key, ...]]:
@@ -118,5 +139,7 @@ def _secrets(value: Value, path: tuple[Key, ...], name: str = "") -> Iterator[tu
         case ListOf(items):
             for number, item in enumerate(items):
                 yield from _secrets(item, (*path, number), name)
-        case Literal(str() as text) if text and _SECRET.search(name):
+        case Literal(str() as text) if text and SECRET.search(name):
             yield path
+        case Literal() | Template() if inside := secret_in_url(value):
+            yield (*path, inside)

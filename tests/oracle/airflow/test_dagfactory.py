@@ -25,7 +25,7 @@ STEPS: list[dict[str, Any]] = [
     {"name": "pause", "type": "wait", "duration": 1},
     {
         "name": "end", "type": "check", "depends_on": ["land", "pause"],
-        "query": "select 1 where 0 = ${steps.land.output.step} and '${run.id}' = ${params.mode}",
+        "query": "select 1 where 0 = ${steps.land.output.step} and ${run.id} = ${params.mode}",
     },
 ]  # fmt: skip
 NEXT = {

@@ -164,10 +164,10 @@ def test_sql_comes_from_a_file_beside_the_definition(tmp_path: Path) -> None:
         ("name: a, type: branch, condition: run.id == 'x', then: [b]", 'unknown step "b"'),
         ("name: a, type: foreach, items: text, steps: [{name: b, type: wait, duration: 1}]", "is text and no list"),
         ("name: a, type: foreach, items: [], steps: []", "write at least one"),
-        ("name: a, type: call, url: u, notifications: {on_failure: [{method: slack}]}", "slack needs a channel"),
-        ("name: a, type: call, url: u, notifications: {on_failure: [{method: email, recipients: [me]}]}", "is no address"),
-        ("name: a, type: call, url: u, notifications: {on_failure: [{method: webhook, recipients: [me]}]}", "is no URL"),
-        ("name: a, type: call, url: u, notifications: {on_failure: [{method: fax}]}", 'unknown value "fax"'),
+        ("name: a, type: call, url: https://a.example, notifications: {on_failure: [{method: slack}]}", "slack needs a channel"),
+        ("name: a, type: call, url: https://a.example, notifications: {on_failure: [{method: email, recipients: [me]}]}", "is no address"),
+        ("name: a, type: call, url: https://a.example, notifications: {on_failure: [{method: webhook, recipients: [me]}]}", "is no URL"),
+        ("name: a, type: call, url: https://a.example, notifications: {on_failure: [{method: fax}]}", 'unknown value "fax"'),
     ],
 )  # fmt: skip
 def test_a_fault_of_a_step_is_told_with_its_place(step: str, fault: str) -> None:

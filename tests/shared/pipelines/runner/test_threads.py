@@ -99,7 +99,8 @@ def test_secrets_are_found_in_the_task_and_nowhere_else() -> None:
         )
 
     course, _ = drive(
-        '    - {name: a, type: call, url: u, headers: {Authorization: "Bearer ${secrets.TOKEN}"}}', send
+        '    - {name: a, type: call, url: https://a.example, headers: {Authorization: "Bearer ${secrets.TOKEN}"}}',
+        send,
     )
 
     assert course.results()["a"].output is True
