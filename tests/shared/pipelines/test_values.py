@@ -51,6 +51,7 @@ def test_a_reference_is_read_as_it_was_written(reference: Reference) -> None:
 
 @given(TEXT, REFERENCES, TEXT)
 def test_text_around_a_reference_stays_what_it_is(before: str, reference: Reference, after: str) -> None:
+    before = before.rstrip("$")  # `$${` is an escape, so no text before a reference ends like that
     parts = tuple(part for part in (before, reference, after) if part != "")
     value = Template(parts) if len(parts) > 1 else reference
 
