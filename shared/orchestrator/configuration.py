@@ -6,18 +6,21 @@ one model, so that a document is validated as a whole and a fault is told with i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Union, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
+from shared.common.complaints import complaints
 from shared.common.documents import Document, read_json_document, read_yaml
 from shared.common.errors import Misconfigured, unknown
+from shared.common.places import Problems
 from shared.orchestrator.filters import Filter
 from shared.orchestrator.graph import Graph, InputNode, Link, ProcessNode
 from shared.orchestrator.settings import InputSettings, ProcessSettings
+from shared.orchestrator.soundness import look_for_faults
 from shared.orchestrator.toml_text import read_toml
 
 Names = Annotated[
@@ -73,7 +76,7 @@ class Configuration(BaseModel):
     http: Http = Http()
 
     def graph(self) -> Graph:
-        """Raises `Misconfigured` without places; `Kinds.read` adds them."""
+        """Raises `Misconfigured` without places; `Kinds.parse` has looked for the faults with theirs."""
         return Graph.build(
             [InputNode(one.name, one, one.open, one.paused, _mark(one)) for one in self.input],
             [ProcessNode(one.name, one, one.open, one.paused, _mark(one)) for one in self.process],
@@ -107,13 +110,18 @@ class Kinds:
 
         Raises `Misconfigured`: one line per fault with file, line and column; unknown names list the known ones.
         """
-        faults = _faults(document)
+        if document.data is None:
+            return document.parse(self.model)
+        problems = Problems(document.file)
+        types = {"input": {*map(type_of, self.inputs)}, "process": {*map(type_of, self.processes)}}
+        look_for_faults(document, types, problems)
         try:
-            found = document.parse(self.model)
-        except Misconfigured as error:
-            raise Misconfigured("\n".join([error.message, *faults]), hint=error.hint) from None
-        if faults:
-            raise Misconfigured("\n".join(faults))
+            found = self.model.model_validate(document.data)
+        except ValidationError as error:
+            for path, key, text in complaints(error, self.model, document.data):
+                problems.add(document.positions.find(path, key=key), text)
+            raise problems.error() from None
+        problems.check()
         try:
             found.graph()
         except Misconfigured as error:
@@ -143,52 +151,3 @@ def type_of(kind: type[BaseModel]) -> str:
     """The name under which a document asks for a kind."""
     annotation = kind.model_fields["type"].annotation
     return str(get_args(annotation)[0]) if get_args(annotation) else ""
-
-
-def _faults(document: Document) -> list[str]:
-    """Names that are there twice, and links to what is not there, each with its place.
-
-    Looked up in the document as it was read, so that they are told beside whatever else is wrong with it.
-    """
-    lines: list[str] = []
-    first: dict[str, str] = {}
-    processes = set[str]()
-    for section in ("input", "process"):
-        for number, node in _mappings(document, section):
-            name, place = node.get("name"), document.where(section, number, "name")
-            if not isinstance(name, str):
-                return []  # what links mean cannot be told
-            if name in first:
-                lines.append(f'{place} the name "{name}" is taken; the first is at {first[name]}')
-            first.setdefault(name, place)
-            processes |= {name} if section == "process" else set()
-    for number, link in _mappings(document, "links"):
-        for key, known in (("from", set(first)), ("to", processes)):
-            names = [link.get(key)] if isinstance(link.get(key), str) else link.get(key)
-            named = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-            lines += [
-                f"{document.where('links', number, key)} {error.message}; {error.hint}"
-                for error in _strangers(key, named, known, set(first) - processes)
-            ]
-    return lines
-
-
-def _mappings(document: Document, section: str) -> list[tuple[int, Mapping[str, Any]]]:
-    found = document.data.get(section) if isinstance(document.data, Mapping) else None
-    some = found if isinstance(found, list) else []
-    return [(number, one) for number, one in enumerate(some) if isinstance(one, Mapping)]
-
-
-def _strangers(key: str, names: Sequence[str], known: set[str], inputs: set[str]) -> list[Any]:
-    what = "input or process" if key == "from" else "process"
-    found = []
-    for name in names:
-        if name in known:
-            continue
-        error = unknown(what, name, known)
-        if name in inputs:
-            error.hint = (
-                f"{name} is an input: events come from it; known: {', '.join(sorted(known)) or 'none'}"
-            )
-        found.append(error)
-    return found

@@ -31,6 +31,16 @@ class Response:
 
 
 Handler = Callable[[Request], Response]
+_OWN = ("/api", "/page", "/metrics", "/health")
+
+
+def is_reserved(path: str) -> bool:
+    """Whether a path is the dispatcher's own: no input may listen there.
+
+    >>> [is_reserved(one) for one in ("/", "/api", "/api/graph", "/healthy", "/in/api")]
+    [True, True, True, False, False]
+    """
+    return path == "/" or path in _OWN or path.startswith(tuple(f"{one}/" for one in _OWN))
 
 
 class Routes:

@@ -66,3 +66,26 @@ def test_journals_are_named_by_a_url(tmp_path: Path) -> None:
     assert 0 == found.document().number
     with pytest.raises(Misconfigured, match='unknown kind of journal "redis"'):
         open_journal("redis://x")
+
+
+def test_a_path_is_one_webhooks_and_never_the_dispatchers_own() -> None:
+    text = "input:\n" + "".join(
+        f"  - {{ name: {name}, type: webhook, connection_string: '{where}' }}\n"
+        for name, where in {
+            "a": "/in",
+            "b": "https://h/in?x=1",
+            "c": "/api/graph",
+            "d": "/health",
+            "e": "/page",
+        }.items()
+    )
+    with pytest.raises(Misconfigured) as raised:
+        kinds().parse(read_configuration(text, file="d.yml"))
+
+    assert [
+        "d.yml:3:50 the path /in is taken; the first is at d.yml:2:50",
+        *(
+            f"d.yml:{line}:50 the path {path} is the dispatcher's own"
+            for line, path in ((4, "/api/graph"), (5, "/health"), (6, "/page"))
+        ),
+    ] == [line.partition(", as")[0] for line in raised.value.message.splitlines()]

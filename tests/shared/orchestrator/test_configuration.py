@@ -101,7 +101,7 @@ def test_toml_and_yaml_say_the_same() -> None:
          'did you mean "raw_writes"'),
         ('to = "after"', 'to = "afer"', 'dispatch.toml:26:6 unknown process "afer"; did you mean "after"'),
         ('to = "after"', 'to = "raw_writes"', "dispatch.toml:26:6 .*raw_writes is an input"),
-        ('to = "after"', 'to = "raw_to_cleansed"', "dispatch.toml:19:1 .*processes lead in a circle"),
+        ('to = "after"', 'to = "raw_to_cleansed"', "dispatch.toml:26:6 processes lead in a circle: raw_to_cleansed -> raw_to_cleansed"),
         ('>= `0`"', '>= `0"', "dispatch.toml:22:9 .*is no JMESPath expression"),
         ('name = "after"', 'name = "raw_writes"', 'dispatch.toml:14:8 the name "raw_writes" is taken; '
          "the first is at dispatch.toml:2:8"),
@@ -130,6 +130,38 @@ def test_links_to_nowhere_are_told_beside_settings_that_are_wrong() -> None:
     assert ["dispatch.toml:3:8", "dispatch.toml:26:6"] == [
         line.split()[0] for line in raised.value.message.splitlines()
     ]
+
+
+def test_circles_twins_and_names_are_told_beside_kinds_that_are_unknown() -> None:
+    text = """\
+input:
+  - { name: a, type: nix, paused: 7 }
+process:
+  - { name: b, type: print }
+  - { name: c, type: print, bogus: 1 }
+  - { name: b, type: print }
+links:
+  - { from: b, to: c }
+  - { from: [a, a], to: b }
+  - { from: c, to: b }
+  - { from: [nix, c], to: c }
+  - { from: b, to: c, operation: insert }
+  - { from: b, to: c }
+"""
+    with pytest.raises(Misconfigured) as raised:
+        read(text, "d.yml")
+
+    assert [
+        'd.yml:2:22 input[0].type: unknown value "nix"',
+        "d.yml:2:35 input[0].paused: expected true or false, got number 7",
+        'd.yml:5:29 process[1]: unknown key "bogus"',
+        'd.yml:6:13 the name "b" is taken',
+        "d.yml:9:5 the link from a to b is there already, in its own lists",
+        "d.yml:10:20 processes lead in a circle: b -> c -> b",
+        'd.yml:11:13 unknown input or process "nix"',
+        "d.yml:11:27 processes lead in a circle: c -> c",
+        "d.yml:13:5 the link from b to c is there already, at d.yml:8:5",
+    ] == [line.partition(";")[0] for line in raised.value.message.splitlines()]
 
 
 @pytest.mark.parametrize(

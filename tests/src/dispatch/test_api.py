@@ -112,8 +112,8 @@ def test_a_document_with_faults_is_refused_with_the_lines_that_were_sent(
     assert 422 == sent.status
     assert [4, 6, 7] == [one["line"] for one in sent.plain["errors"]]
     assert "python" in sent.plain["errors"][0]["message"]
-    assert [4, 2, 3] == [one["line"] for one in checked.plain["errors"]]
-    assert 'unknown key "inptu"' in checked.plain["errors"][0]["message"]
+    assert [2, 3, 4] == [one["line"] for one in checked.plain["errors"]]
+    assert 'unknown key "inptu"' in checked.plain["errors"][2]["message"]
     assert ([422, 422], {"faults": 0}) == ([unread.status, listed.status], fine.plain)
     assert 1 == dispatcher.document().number
 
