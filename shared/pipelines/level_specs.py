@@ -15,7 +15,7 @@ from shared.common.errors import Misconfigured, unknown
 from shared.common.json_text import load_json
 from shared.pipelines.plan import Engine
 from shared.pipelines.work import JobService
-from shared.pipelines.written import Written, step_name
+from shared.pipelines.written import PipelineName, Written, step_name
 
 EXECUTORS = {
     "bq-saved-query-executor": JobService.BIGQUERY,
@@ -125,8 +125,8 @@ class LevelStepSpec(Written):
     NEXT: Id | None = None
     TRUE_JOB: Id | None = None
     FALSE_JOB: Id | None = None
-    workflows_NAME: Id | None = None  # noqa: N815 - so it is written
-    workflows_name: Id | None = None
+    workflows_NAME: PipelineName | None = None  # noqa: N815 - so it is written
+    workflows_name: PipelineName | None = None
     COMPOSER_STEP: Id | None = None
     CLOSE_PIPELINE: Flag = False
     LAST_STEP: Flag = False

@@ -17,11 +17,11 @@ from shared.pipelines.jumps import Exit, Jump, exits_of
 from shared.pipelines.level_specs import EXECUTORS, LevelSpec, LevelsSpec, LevelStepSpec, StepType
 from shared.pipelines.link import Use, Uses, linked
 from shared.pipelines.plan import Engine, Form, Level, Parameter, Plan, Thread
-from shared.pipelines.spec import pipeline_name
 from shared.pipelines.starts import own_starts
 from shared.pipelines.step import Edge, Place, Step, Work
 from shared.pipelines.values import ListOf, Literal, MapOf, Reference, Root, Value
 from shared.pipelines.work import Branch, Job, JobService, SubPipeline
+from shared.pipelines.written import pipeline_name
 
 SameNames = OneOf["levels", "refuse", "qualify"]
 """What becomes of a JOB_NAME that is used twice. qualify: the JOB_ID goes behind it; refuse: it is an error; levels:

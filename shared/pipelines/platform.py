@@ -21,8 +21,7 @@ from shared.common.errors import unknown
 from shared.common.json_text import load_json
 from shared.common.places import Problems
 from shared.pipelines.schedule import Cron, Schedule, parse_cron, parse_timezone
-from shared.pipelines.spec import PipelineName
-from shared.pipelines.written import Written
+from shared.pipelines.written import PipelineName, Written
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -17,7 +16,6 @@ from pydantic import (
     model_validator,
 )
 
-from shared.common.errors import Misconfigured
 from shared.common.instants import parse_instant
 from shared.pipelines.schedule import (
     Event,
@@ -29,24 +27,7 @@ from shared.pipelines.schedule import (
     parse_timezone,
 )
 from shared.pipelines.step_specs import NotificationSpec, PoolName, Retries, Steps, Timeout
-from shared.pipelines.written import Free, Seconds, Text, Written
-
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
-
-
-def pipeline_name(text: str) -> str:
-    """The name of a pipeline, unchanged; it also names files and what engines have. Raises `Misconfigured`."""
-    if not _NAME.fullmatch(text) or ".." in text:
-        raise Misconfigured(
-            f'"{text[:80]}" is no name of a pipeline',
-            hint="1 to 80 letters of ASCII, digits, _, - and single dots, beginning with none of - and .",
-        )
-    return text
-
-
-PipelineName = Annotated[
-    str, AfterValidator(pipeline_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})
-]
+from shared.pipelines.written import Free, PipelineName, Seconds, Text, Written
 
 
 def _instant(value: object, info: ValidationInfo) -> datetime:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from shared.common.errors import Misconfigured
 from shared.pipelines.step import Method
 from shared.pipelines.work import JobService, Store, Write
-from shared.pipelines.written import ConditionText, Free, Seconds, StepName, Text, Written
+from shared.pipelines.written import ConditionText, Free, PipelineName, Seconds, StepName, Text, Written
 
 
 class RefSpec(Written):
@@ -313,7 +313,7 @@ class PipelineStepSpec(Attempted):
     """Run another pipeline."""
 
     type: Literal["pipeline"]
-    pipeline: Text
+    pipeline: PipelineName
     parameters: Free = Field({})
     wait: bool = Field(True, description="false: only start it.")
 

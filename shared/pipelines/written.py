@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Annotated, Any
 
@@ -32,6 +33,24 @@ def step_name(text: str) -> str:
             "is no name of a step", hint=f"1 to {LONGEST_NAME} characters on one line, no space at the ends"
         )
     return text
+
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
+
+
+def pipeline_name(text: str) -> str:
+    """The name of a pipeline, unchanged; it also names files and what engines have. Raises `Misconfigured`."""
+    if not _NAME.fullmatch(text) or ".." in text:
+        raise Misconfigured(
+            f'"{text[:80]}" is no name of a pipeline',
+            hint="1 to 80 letters of ASCII, digits, _, - and single dots, beginning with none of - and .",
+        )
+    return text
+
+
+PipelineName = Annotated[
+    str, AfterValidator(pipeline_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})
+]
 
 
 def _seconds(value: Any) -> float:

@@ -84,7 +84,7 @@ class Works:
                     f"{step.at('service')} Cloud Workflows cannot run a job of {job.service}; compile for stepfunctions"
                 )
             start = status = job.executor or _EXECUTOR[job.service]
-        body: dict[str, Any] = {"job_name": job.job_name or step.name}
+        body: dict[str, Any] = {"job_name": values.literal(job.job_name or step.name)}
         if any(True for _ in references(job.properties)):
             given = values.assign(values.value(job.properties))
             body["step_properties"] = f"${{json.encode_to_string({given}, false)}}"
@@ -149,7 +149,7 @@ class Works:
 
     def _product(self, step: Step, values: Values) -> dict[str, Any]:
         """The function of this product that does any step, called as an executor function that needs one call."""
-        body: dict[str, Any] = {"job_name": step.name, "step": values.literal(step_document(step))}
+        body: dict[str, Any] = {"job_name": values.literal(step.name), "step": values.literal(step_document(step))}
         params: dict[str, Any] = {}
         outputs: dict[str, Any] = {}
         for reference in work_references(step.work):

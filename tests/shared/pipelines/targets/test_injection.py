@@ -166,8 +166,9 @@ def compiled(name: TargetName, path: tuple[Any, ...], text: str) -> dict[str, by
 
 
 def of_names(found: list[str]) -> list[str]:
-    """The same with any identifier that is made of a name."""
-    return [re.sub(rf"\w*{MARK}\w*", "NAME", one) for one in found]
+    """The same with any identifier that is made of a name; texts put together of variables are left out."""
+    same = [re.sub(rf"\w*{MARK}\w*", "NAME", one) for one in found]
+    return [one for one in same if not re.fullmatch(r"\$\{NAME( \+ NAME)*\}", one)]
 
 
 @pytest.mark.parametrize("name", TargetName)
@@ -181,7 +182,7 @@ def test_no_text_is_executed_by_an_engine(name: TargetName, data: st.DataObject)
         found = [one for one in executed(name, artifact, content) if MARK in one]
         known = [one for one in executed(name, artifact, plain[artifact]) if MARK in one] if plain else []
 
-        assert of_names(known) == of_names(found), (path, text)
+        assert set() == {*of_names(found)} - {*of_names(known)}, (path, text)
 
 
 @pytest.mark.parametrize("name", TargetName)
