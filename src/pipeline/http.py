@@ -40,7 +40,7 @@ def call(task: Task) -> JSON:
         if not isinstance(body, str) and not any(name.lower() == "content-type" for name in headers):
             headers["Content-Type"] = "application/json"
     query = {name: as_text(value) for name, value in task.value(work.query).items()}
-    url = as_text(task.value(work.url))
+    url = task.url(work.url)
     status, answer = request(
         work.method, url, headers=headers, query=query, data=data, seconds=_seconds(task)
     )

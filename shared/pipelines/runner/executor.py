@@ -17,6 +17,7 @@ from shared.common.types import JSON
 from shared.pipelines.runner.orders import Ticket
 from shared.pipelines.runner.scope import RunFacts
 from shared.pipelines.step import Step
+from shared.pipelines.urls import resolve_url
 from shared.pipelines.values import Reference, Root, Value, resolve
 from shared.pipelines.work import Kind
 
@@ -36,6 +37,10 @@ class Task:
     def value(self, value: Value) -> Any:
         """A value as plain data. Raises `Misconfigured` for a secret that is not there."""
         return resolve(value, self._found)
+
+    def url(self, value: Value) -> str:
+        """A value as a URL: what it refers to stays a piece of its path and query. Raises `Misconfigured`."""
+        return resolve_url(value, self._found)
 
     def cancelled(self) -> bool:
         """Whether the attempt should come to an end: it took too long, or the run is stopped."""

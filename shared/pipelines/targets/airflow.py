@@ -124,4 +124,4 @@ def _pools(plan: Plan) -> Iterator[tuple[str, dict[str, object]]]:
         )
 
 
-AIRFLOW = Target(TargetName.AIRFLOW, compile_airflow, FEATURES, version=2)
+AIRFLOW = Target(TargetName.AIRFLOW, compile_airflow, FEATURES, version=3)

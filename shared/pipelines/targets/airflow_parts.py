@@ -51,6 +51,7 @@ PARTS: dict[str, Part] = {
         ("from airflow.sdk import BaseOperator",),
     ),
     "text": Part(run.TEXT, (), ("import json",)),
+    "piece": Part(run.PIECE, ("text",), ("from urllib.parse import quote",)),
     "compare": Part(run.COMPARE),
     "secret": Part(
         run.KEPT,

@@ -238,6 +238,15 @@ def text(*parts):
     )
 '''
 
+PIECE = '''
+def piece(value, in_path):
+    """A value as a piece of a URL, which it cannot leave."""
+    found = quote(text(value), safe="")
+    if in_path and found in (".", ".."):
+        raise ValueError(f'the value "{found}" would choose another path of the URL')
+    return found
+'''
+
 COMPARE = '''
 def compare(left, operator, right):
     """By type and value as in JSON; an order only between two numbers or two texts."""

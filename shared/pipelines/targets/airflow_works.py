@@ -10,6 +10,7 @@ from shared.pipelines.plan import Plan
 from shared.pipelines.step import ForEach, Step, work_references
 from shared.pipelines.targets.airflow_text import Raw, call, condition, quoted, value
 from shared.pipelines.targets.target import Options
+from shared.pipelines.urls import Where, url_parts
 from shared.pipelines.values import Literal, MapOf, Reference, Root, Template, Value
 from shared.pipelines.work import (
     LONGEST_POLL_SECONDS,
@@ -88,6 +89,20 @@ class Writing:
         if any(isinstance(part, Template) for part in _all(what)):
             self.use("text")
         return value(what, self.refer)
+
+    def url(self, what: Value) -> Any:
+        """A URL for `python`: what it refers to stays a piece of its path and query."""
+        if not isinstance(what, Template):
+            return self.data(what)
+        self.use("text")
+        parts = []
+        for part, where in url_parts(what):
+            text = quoted(part) if isinstance(part, str) else self.refer(part)
+            if isinstance(part, Reference) and where is not Where.BEFORE:
+                self.use("piece")
+                text = f"piece({text}, {where is Where.PATH})"
+            parts.append(text)
+        return Raw(f"text({', '.join(parts)})")
 
     def condition(self, what: Any) -> str:
         text = condition(what, self.refer)
@@ -172,7 +187,7 @@ def _call(step: Step, work: Call, writing: Writing, indent: int) -> str:
         "expect": list(work.expect),
         "seconds": min(step.timeout_seconds or CALL_SECONDS, 1800.0),
     }
-    return call("call", [work.method, writing.data(work.url)], given, indent=indent)
+    return call("call", [work.method, writing.url(work.url)], given, indent=indent)
 
 
 def _container(work: Container, writing: Writing, indent: int) -> str:

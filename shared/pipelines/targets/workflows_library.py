@@ -57,6 +57,16 @@ TEXT_OF: Workflow = {
 }
 """What a value is inside of text."""
 
+URL_PIECE: Workflow = {
+    "params": ["said", "in_path"],
+    "steps": [
+        {"dots": _when('in_path and said in [".", ".."]', {"no_piece": {"raise": {
+            "code": 400, "message": "a value would choose another path of the URL", "tags": ["AnotherPath"]}}})},
+        {"piece": {"return": '${text.replace_all(text.url_encode(said), "/", "%2F")}'}},
+    ],
+}  # fmt: skip
+"""Text as a piece of a URL, which it cannot leave: `.` and `..` in a path fail, for no encoding keeps them there."""
+
 COMPARE: Workflow = {
     "params": ["left", "operator", "right"],
     "steps": [
@@ -197,6 +207,7 @@ RUN_WORKFLOW: Workflow = {
 LIBRARY: dict[str, Workflow] = {
     "follow": FOLLOW,
     "text_of": TEXT_OF,
+    "url_piece": URL_PIECE,
     "compare": COMPARE,
     "named": NAMED,
     "check_answer": CHECK_ANSWER,

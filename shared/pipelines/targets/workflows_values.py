@@ -14,6 +14,7 @@ from shared.common.errors import Misconfigured
 from shared.common.types import JSON
 from shared.pipelines.conditions import AllOf, AnyOf, Compare, Condition, Negate, Operator
 from shared.pipelines.step import Place
+from shared.pipelines.urls import Where, url_parts
 from shared.pipelines.values import ListOf, Literal, MapOf, Reference, Root, Template, Value
 
 Steps = list[dict[str, Any]]
@@ -48,6 +49,21 @@ class Values:
                 return [self.value(item) for item in items]
             case MapOf(pairs):
                 return {self.key(name): self.value(item) for name, item in pairs}
+
+    def url(self, value: Value) -> Any:
+        """A URL: what it refers to stays a piece of its path and query."""
+        if not isinstance(value, Template):
+            return self.value(value)
+        names = []
+        for part, where in url_parts(value):
+            if isinstance(part, str):
+                names.append(self.assign(self.literal(part)))
+                continue
+            name = self.call("text_of", {"value": f"${{{self.variable(part)}}}"})
+            if where is not Where.BEFORE:
+                name = self.call("url_piece", {"said": f"${{{name}}}", "in_path": where is Where.PATH})
+            names.append(name)
+        return f"${{{self._joined(names)}}}"
 
     def literal(self, data: JSON) -> Any:
         """Plain data, where text with `${` in it is put together from pieces without."""

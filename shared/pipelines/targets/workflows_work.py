@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any, assert_never
 from urllib.parse import quote
@@ -173,9 +173,12 @@ class Works:
     def _http(self, step: Step, call: Call, values: Values) -> dict[str, Any]:
         self.used.add("check_answer")
         name = values.label
+        asked = replace(
+            values, label=f"{name}_url", steps=[], number=0
+        )  # what fails in it is an attempt that fails
         args: dict[str, Any] = {
             "method": call.method,
-            "url": values.value(call.url),
+            "url": asked.url(call.url),
             "timeout": _timeout(step, 60.0 if step.timeout_seconds is None else None),
         }
         if call.headers.items:
@@ -192,7 +195,7 @@ class Works:
         }
         told = {"answer": f"${{{answer}}}", "expect": list(call.expect)}
         check = {"call": "check_answer", "args": told, "result": f"{name}_result"}
-        return {"steps": [{f"{name}_send": send}, {f"{name}_check": check}]}
+        return {"steps": [*asked.steps, {f"{name}_send": send}, {f"{name}_check": check}]}
 
     def _workflow(self, step: Step, sub: SubPipeline, values: Values) -> dict[str, Any]:
         args: dict[str, Any] = {

@@ -64,7 +64,7 @@ def serving(
 
 
 def task(step: str, **parameters: Any) -> Task:
-    text = f"pipeline:\n  name: demo\n  parameters: {{n: 3}}\n  steps:\n    - {{{step}}}"
+    text = f"pipeline:\n  name: demo\n  parameters: {{n: 3, base: null, x: null}}\n  steps:\n    - {{{step}}}"
     found = read_definition(text, file="p.yaml").steps[0]
     known = {"n": 3, **parameters}
     look_up = looker(Scope("", ()), FACTS, known)
@@ -82,6 +82,18 @@ def job(states: list[Any], most: str = "1s", **platform: str) -> tuple[Any, list
     ) as (url, asked):
         functions = Functions(Platform(**platform), url, {"Authorization": "Bearer o"})
         return functions.job(task(JOB.format(most=most), start_date="2026-01-01")), asked
+
+
+def test_a_value_in_a_url_stays_in_its_place() -> None:
+    step = "name: c, type: call, url: '${params.base}/of/${params.x}/end?q=${params.x}'"
+    with serving(lambda heard: (200, {})) as (url, asked):
+        given = {"base": f"{url}v1", "x": "../../x?y=1#é"}
+        call(task(step, **given))
+        with pytest.raises(Misconfigured, match="another path"):
+            call(task(step, **{**given, "x": ".."}))
+
+    piece = "..%2F..%2Fx%3Fy%3D1%23%C3%A9"
+    assert [f"/v1/of/{piece}/end?q={piece}"] == [one["path"] for one in asked]
 
 
 @pytest.mark.parametrize("last", ["DONE", "SUCCESS", "SUCCEEDED", "JOB_STATE_DONE", "success"])

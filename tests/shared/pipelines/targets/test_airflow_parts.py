@@ -6,13 +6,16 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.common.errors import Misconfigured
 from shared.pipelines.conditions import Operator, compare
 from shared.pipelines.targets.airflow_parts import imports_of, text_of, with_needs
+from shared.pipelines.urls import Where, url_piece
 from shared.pipelines.values import as_text, follow
 
 
@@ -46,6 +49,21 @@ def to_the_end(work: Callable[[Run], Any]) -> tuple[Any, list[float]]:
         rests.append(answer.seconds)
         run.state = json.loads(json.dumps(answer.state))
     raise AssertionError("the step does not end")
+
+
+@given(
+    st.one_of(st.text(), st.integers(), st.none(), st.lists(st.text(max_size=2), max_size=2)), st.booleans()
+)
+def test_a_piece_of_a_url_is_what_the_runner_makes_of_it(value: Any, in_path: bool) -> None:
+    made = pieces("text", "piece", quote=quote)["piece"]
+    try:
+        expected = url_piece(as_text(value), Where.PATH if in_path else Where.QUERY)
+    except (Misconfigured, UnicodeEncodeError):
+        with pytest.raises(ValueError, match=r"another path|surrogates"):
+            made(value, in_path)
+        return
+
+    assert expected == made(value, in_path)
 
 
 def test_an_ingest_goes_on_with_its_answer_until_it_is_done_and_loads_stream_by_stream() -> None:

@@ -218,6 +218,24 @@ def test_a_branch_takes_one_side_and_data_goes_on_with_its_type(google: Emulator
     assert None is google.calls[-1][1]["none"]
 
 
+def test_a_value_in_a_url_stays_in_its_place(google: Emulator) -> None:
+    asked: list[str] = []
+    google.host = lambda path, body, headers: asked.append(path)
+    plan = plan_of(
+        """
+        {name: a, type: call, method: POST, url: "${params.base}/of/${params.x}/end?q=${params.x}&up=${params.up}"}
+        {name: b, type: call, url: "https://x.example.com/of/${params.up}/end"}
+        """,
+        head='  max_runs: null\n  parameters: {base: "https://x.example.com/v1", x: "../a b?c=d#é", up: ".."}\n',
+    )
+    ended = google.run(compiled(plan))
+    google.host = None
+
+    piece = "..%2Fa%20b%3Fc%3Dd%23%C3%A9"
+    assert ["b"] == ended["error"]["failed"]
+    assert [f"/v1/of/{piece}/end?q={piece}&up=.."] == asked
+
+
 def test_defaults_that_look_like_expressions_are_text(google: Emulator) -> None:
     plan = plan_of(
         """
