@@ -158,7 +158,7 @@ class Intake:
 
     def _failed(self, source: Source, error: Exception, failures: int) -> None:
         source.failures += 1
-        source.last_error, source.state = sentence(error), "failing"
+        source.last_error, source.state = self._taker.around.masked(sentence(error)), "failing"
         pause = AGAIN.pause(failures, self._chance())
         where = {"input": source.name}
         LOG.error(

@@ -59,6 +59,10 @@ class Surroundings:
 
         return _VARIABLE.sub(word, text)
 
+    def masked(self, text: str) -> str:
+        """The text without what `${NAME}` stood for, in whatever spelling."""
+        return self.secrets.text(text) if text and self.secrets.reveals(text) else text
+
     def door(self, kind: str) -> Any:
         """What a kind needs from above. Raises `Misconfigured` where this program has nothing for it."""
         if kind not in self.doors:

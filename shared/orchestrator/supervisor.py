@@ -236,12 +236,8 @@ class Supervisor:
         verdict = judge(
             status, error, attempt=job.attempt, retry=job.lane.policy.retry, chance=self._chance()
         )
-        return replace(verdict, error=self._masked(verdict.error), logs=self._masked(verdict.logs))
-
-    def _masked(self, text: str) -> str:
-        """What the document took from elsewhere (`${NAME}`) does not get into the journal by what a process says."""
-        secrets = self.around.secrets
-        return secrets.text(text) if text and secrets.reveals(text) else text
+        masked = self.around.masked
+        return replace(verdict, error=masked(verdict.error), logs=masked(verdict.logs))
 
     def _written(self, accepts: list[tuple[Accept, int]], outcomes: list[tuple[Outcome, Any]]) -> None:
         """The journal has it: now it counts."""

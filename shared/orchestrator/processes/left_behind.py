@@ -1,9 +1,10 @@
 """What programs left running on this machine: found by a mark in its environment, and ended.
 
 Each command that a dispatcher starts carries `SLUICE_ATTEMPT`: the program that waits for it (host, number and start of
-the process) and a number of its own. Children inherit it, also those that left the process group or the session. Run as
-a program of its own (`python left_behind.py PROGRAM`) this file waits until its standard input closes, which nothing
-prevents when the dispatcher dies, and ends what carries that program's mark. It imports nothing heavy, as it stays.
+the process), in which namespace that number holds, and a number of its own. Children inherit it, also those that left
+the process group or the session. Run as a program of its own (`python left_behind.py PROGRAM`) this file waits until
+its standard input closes, which nothing prevents when the dispatcher dies, and ends what carries that program's mark.
+It imports nothing heavy, as it stays.
 
 Not found: what cleared its environment, and what belongs to another user. Without /proc nothing is.
 """
@@ -49,7 +50,7 @@ def is_gone(text: str) -> bool:
 
 
 def new_mark() -> str:
-    return f"{program(os.getpid())} {next(_NUMBERS)}"
+    return f"{program(os.getpid())} {_namespace()} {next(_NUMBERS)}"
 
 
 def end_marked(chosen: Callable[[str], bool]) -> int:
@@ -66,7 +67,14 @@ def end_marked(chosen: Callable[[str], bool]) -> int:
 
 def end_orphans() -> int:
     """End what programs of this machine started that have ended themselves; how many processes that were."""
-    return end_marked(lambda mark: is_gone(mark.rpartition(" ")[0]))
+    here = _namespace()
+
+    def left(mark: str) -> bool:
+        """A container of this host has numbers of its own, and what it started may be seen from here."""
+        whose, namespace, _ = mark.rsplit(" ", 2)
+        return namespace == here and is_gone(whose)
+
+    return end_marked(left)
 
 
 def guard() -> bool:
@@ -97,6 +105,13 @@ def _relieve() -> None:
         os.close(known[1])
         with contextlib.suppress(subprocess.TimeoutExpired):
             known[0].wait(timeout=5)
+
+
+def _namespace() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return "-"
 
 
 def _processes() -> list[int]:
@@ -135,4 +150,4 @@ if __name__ == "__main__":
         signal.signal(number, signal.SIG_IGN)
     while os.read(0, 1):
         pass
-    end_marked(lambda mark: mark.rpartition(" ")[0] == sys.argv[1])
+    end_marked(lambda mark: mark.rsplit(" ", 2)[0] == sys.argv[1])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shared.orchestrator.desk import Desk
 from shared.orchestrator.event import Event, Operation
 from shared.orchestrator.filters import Filter
-from shared.orchestrator.graph import Graph, InputNode, Link, ProcessNode
+from shared.orchestrator.graph import Graph, InputNode, Link, ProcessNode, Stop
 from shared.orchestrator.journal import Claimed, Outcome, Phase, Standing
 from shared.orchestrator.lane import Job
 from shared.orchestrator.policy import Breaker, Policy, Rate, Retry
@@ -162,3 +162,67 @@ def test_an_event_goes_on_where_the_journal_says(graph: Graph, said: set[str]) -
 
     assert {stop.process for stop in route} - done == {name for _, name in world.ended}
     assert Standing.DONE is (standing if len(done) == len(route) else world.closed[1])
+
+
+def begun(number: int, deaths: int) -> Claimed:
+    """An event during whose first attempt at `a` the dispatcher ended, at 100 seconds; `deaths` times before that."""
+    event = Event("x", Operation.CREATE, str(number))
+    outcome = Outcome(number, "a", Phase.STARTED, 1, 100.0, deaths=deaths)
+    return Claimed(number, str(number), event, (Stop("a"),), 0.0, 1, (outcome,))
+
+
+def killers(attempts: int) -> Desk:
+    desk = Desk()
+    policy = Policy(concurrency=9, retry=Retry(attempts=attempts, backoff=1, factor=2))
+    desk.arrange(
+        Graph.build(
+            [InputNode("i", Filter(), nothing)], [ProcessNode("a", policy, nothing)], [Link("i", "a")]
+        )
+    )
+    return desk
+
+
+def test_after_each_end_of_the_dispatcher_a_pair_waits_longer() -> None:
+    """Under the number of the same attempt; time that went by since it began counts."""
+    waits = []
+    for deaths in range(4):
+        desk = killers(5)
+        desk.admit(begun(1, deaths), now=0.0, wall=100.25)
+        waits.append(desk.next_due())
+        assert desk.take(0.0) is None
+        desk.wake(60.0)
+        job = desk.take(60.0)
+        assert job is not None
+        assert (1, deaths + 1) == (job.attempt, job.deaths)
+
+    assert [0.75, 1.75, 3.75, 7.75] == waits
+
+
+def test_the_last_end_makes_a_dead_letter_and_never_before_the_third() -> None:
+    lost = []
+    for attempts in (1, 3, 5):
+        for deaths in range(6):
+            desk = killers(attempts)
+            desk.admit(begun(1, deaths), now=0.0, wall=500.0)
+            lost.append((attempts, deaths + 1, bool(desk.lost)))
+
+    assert [(1, 3), (3, 3), (5, 5)] == [
+        (attempts, min(n for a, n, dead in lost if dead and a == attempts)) for attempts in (1, 3, 5)
+    ]
+
+
+def test_on_their_last_life_pairs_run_one_after_the_other() -> None:
+    """Others run beside them; one whose turn it is not holds nobody up behind it."""
+    desk = killers(3)
+    for number in (1, 2, 3):
+        desk.admit(begun(number, 1), now=0.0, wall=500.0)
+    desk.admit(begun(4, 0), now=0.0, wall=500.0)
+    order = []
+    while first := [job for _ in range(4) if (job := desk.take(0.0)) is not None]:
+        order.append([job.underway.id for job in first])
+        for job in first:
+            desk.ended(job, 0.0, well=True)
+            desk.settle(job, Phase.DONE, 0.0)
+
+    assert [[1, 4], [2], [3]] == order
+    assert {} == desk.open

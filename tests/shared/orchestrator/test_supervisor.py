@@ -561,6 +561,21 @@ def test_a_clock_that_jumps_holds_nothing_up() -> None:
     assert [1, 2, 3, 4] == attempts
 
 
+def test_what_an_input_says_of_its_settings_is_masked() -> None:
+    around = Surroundings(words={"RAW_URL": "postgresql://me:hunter22@db/raw"})
+
+    def source(outlet: Outlet) -> None:
+        raise OSError(f"no route to {around.filled('${RAW_URL}')}")
+
+    with Orchestrator(SqliteJournal(MEMORY), around=around) as dispatcher:
+        dispatcher.add_input("i", source)
+        dispatcher.start()
+        (found,) = dispatcher.supervisor.intake.sources.values()
+        until(lambda: found.last_error)
+
+        assert "OSError: no route to ***" == found.last_error
+
+
 def test_an_input_is_told_to_stop(dispatcher: Orchestrator) -> None:
     left: list[str] = []
 

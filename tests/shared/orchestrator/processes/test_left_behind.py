@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,3 +92,31 @@ def test_what_nobody_looked_after_is_ended_by_the_next_one_before_it_begins(tmp_
         assert ([True, True], [False, False]) == (left, ended)
         assert [True, True] == [alive(one) for one in others]
         assert living.poll() is None
+
+
+def test_numbers_of_another_namespace_say_nothing_here() -> None:
+    """A dispatcher in a container with this host's name has a number 1 too; what it started lives on."""
+    own, foreign = os.readlink("/proc/self/ns/pid"), "pid:[1]"
+    for namespace, ends in ((foreign, False), (own, True)):
+        mark = f"{socket.gethostname()} 1 99 {namespace} 1"
+        with subprocess.Popen(["sleep", "60"], env={**os.environ, left_behind.MARK: mark}) as child:
+            # Between fork and exec it has our environment still.
+            until(lambda: b"sleep" in Path(f"/proc/{child.pid}/cmdline").read_bytes())
+            left_behind.end_orphans()
+            if ends:
+                until(lambda: child.poll() is not None)
+            alive_still = child.poll() is None
+            child.kill()
+
+        assert ends is not alive_still
+
+
+@pytest.mark.parametrize("mark", ["", "nonsense", "a b", "a b c d e f", "host x y pid:[1] z"])
+def test_a_mark_that_is_not_ours_is_left_alone(mark: str) -> None:
+    with subprocess.Popen(["sleep", "60"], env={**os.environ, left_behind.MARK: mark}) as child:
+        until(lambda: b"sleep" in Path(f"/proc/{child.pid}/cmdline").read_bytes())
+        left_behind.end_orphans()
+        still = child.poll() is None
+        child.kill()
+
+    assert still
