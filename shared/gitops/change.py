@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from shared.pipelines.describe import when
 from shared.pipelines.facts import Needs, needs
+from shared.pipelines.lint import Finding, lint
 from shared.pipelines.plan import Plan, as_json
 from shared.pipelines.schedule import Schedule, next_runs
 from shared.pipelines.step import Step
@@ -99,6 +100,12 @@ class Change:
         """What it needs that it did not need before, by kind."""
         return _needs(self.after).beyond(_needs(self.before))
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What `sluice lint` tells of it and did not tell before; not what is unused, for defaults are shared."""
+        before = {(one.rule, one.text) for one in _findings(self.before)}
+        return tuple(one for one in _findings(self.after) if (one.rule, one.text) not in before)
+
     def cost(self, now: datetime) -> tuple[float, float]:
         """USD in 30 days before and after: an estimate, of the transitions of its steps and a minute of half a GB for
         each of those that this product runs itself.
@@ -144,6 +151,10 @@ def changes_between(before: Mapping[str, Side], after: Mapping[str, Side]) -> tu
 
 def _schedule(side: Side) -> Schedule | None:
     return side.plan.schedule if side.plan else None
+
+
+def _findings(side: Side) -> list[Finding]:
+    return [one for one in lint(side.plan) if one.rule != "unused"] if side.plan else []
 
 
 def _needs(side: Side) -> Needs:

@@ -143,7 +143,7 @@ def _detail(change: Change, now: datetime, limit: int, *, folds: bool) -> Iterat
     if change.kind is Kind.BROKEN:
         yield "\n\n".join([title, _block(change.after.error, "", limit)])
         return
-    yield "\n\n".join([title, *_schedule(change, now), *_named(change)])
+    yield "\n\n".join([title, *_findings(change), *_schedule(change, now), *_named(change)])
     for path, diff in change.diffs().items():
         shown, longest = diff.split("\n"), LONGEST_DIFF if folds else LONGEST_OPEN
         more = f"\n… {len(shown) - longest} lines more: sluice plan" if len(shown) > longest else ""
@@ -152,6 +152,13 @@ def _detail(change: Change, now: datetime, limit: int, *, folds: bool) -> Iterat
             yield f"<details><summary><code>{_text(path)}</code></summary>\n\n{block}\n\n</details>"
         else:
             yield f"`{_cell(path)}`\n\n{block}"
+
+
+def _findings(change: Change) -> Iterator[str]:
+    """What lint tells that is new."""
+    if found := change.findings:
+        more = [f"- … and {len(found) - MOST} more"] if len(found) > MOST else []
+        yield "\n".join(["**Look at**:", "", *(f"- `{_cell(str(one))}`" for one in found[:MOST]), *more])
 
 
 def _schedule(change: Change, now: datetime) -> Iterator[str]:

@@ -8,6 +8,7 @@ from shared.contracts.compatibility.verdict import Verdict, check
 from shared.gitops.change import Change, Side
 from shared.gitops.comment import comments, headline, version
 from shared.gitops.preview import Preview
+from shared.pipelines.read import read_definition
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 OLD = {"type": "object", "properties": {"id": {"type": "string"}}, "additionalProperties": False}
@@ -39,6 +40,23 @@ def test_the_version_is_that_of_what_is_said_and_a_secret_of_who_says_it() -> No
 
     assert version(one, key="k") == version(one, key="k")
     assert 3 == len({version(one, key="k"), version(other, key="k"), version(one, key="l")})
+
+
+def test_what_lint_tells_that_is_new_is_told() -> None:
+    text = (
+        "pipeline: {name: p, parameters: {x: 1}, steps: [{name: a, type: call, url: 'http://a.example%s'}]}"
+    )
+    before, after = (
+        Side("p.yml", read_definition(text % end, file="p.yml"), {"p.py": end.encode()})
+        for end in ("", "/?token=<b>")
+    )
+
+    (shown,) = comments(Preview("a" * 40, "b" * 40, changes=(Change(before, after),)), now=NOW, limit=60_000)
+
+    assert ["secret"] == [one.rule for one in Change(before, after).findings]
+    assert '**Look at**:\n\n- `p.yml:1:71 "token" of step "a" looks like a secret' in shown
+    assert "sends over http" not in shown
+    assert ["plain-http", "secret"] == [one.rule for one in Change(Side(), after).findings]
 
 
 def test_an_error_cannot_close_its_fence() -> None:
