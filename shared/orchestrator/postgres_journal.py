@@ -217,11 +217,15 @@ class PostgresJournal(PostgresArchive):
     def _prepare(self, connection: psycopg.Connection[Any]) -> None:
         if self._prepared:
             return
-        if self._existing and connection.execute(sql.IS_THERE).fetchone() != (True,):
+        there, current = connection.execute(sql.IS_THERE).fetchone() or (False, False)
+        if self._existing and not there:
             raise Misconfigured(
                 "there is no journal in this database",
                 hint="name the one that `serve` writes, with --journal",
             )
+        if self._existing and current:  # whoever only looks needs no right to make tables
+            self._prepared = True
+            return
         with connection.transaction():
             connection.execute(sql.LOCK)
             connection.execute("SET LOCAL client_min_messages = warning")

@@ -42,7 +42,11 @@ CREATE TABLE IF NOT EXISTS sluice_journal.document (
   id integer PRIMARY KEY, body text NOT NULL, at double precision NOT NULL, note text NOT NULL
 );
 """
-IS_THERE = "SELECT to_regclass('sluice_journal.document') IS NOT NULL"
+IS_THERE = """
+SELECT to_regclass('sluice_journal.document') IS NOT NULL, EXISTS (
+  SELECT FROM pg_attribute WHERE attrelid = to_regclass('sluice_journal.pair') AND attname = 'deaths'
+)
+"""  # ... and as this program writes it
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('sluice_journal tables'))"
 REGISTER = """
 INSERT INTO sluice_journal.replica (alive_until) VALUES (now() + %s * interval '1 s') RETURNING id

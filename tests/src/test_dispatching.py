@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from pydantic import BaseModel
 
 from shared.common.errors import Misconfigured
 from shared.orchestrator.configuration import Http, Limits, LinkSettings, read_configuration, type_of
 from shared.orchestrator.sqlite_journal import SqliteJournal
+from src.cli.app import sluice
 from src.dispatching import kinds, open_journal
 
 ROOT = Path(__file__).parents[2]
@@ -89,3 +91,14 @@ def test_a_path_is_one_webhooks_and_never_the_dispatchers_own() -> None:
             for line, path in ((4, "/api/graph"), (5, "/health"), (6, "/page"))
         ),
     ] == [line.partition(", as")[0] for line in raised.value.message.splitlines()]
+
+
+@pytest.mark.parametrize("words", ["status", "events", "logs p", "dead list", "dead retry 1", "dead drop 1"])
+def test_a_command_that_looks_makes_no_journal(words: str, tmp_path: Path) -> None:
+    """A mistake in `--journal` does not look like a dispatcher that has nothing to do."""
+    file = tmp_path / "not" / "there.db"
+    done = CliRunner().invoke(sluice, ["dispatch", *words.split(), "--journal", f"sqlite:///{file}"])
+
+    assert 2 == done.exit_code
+    assert "there is no journal" in done.output
+    assert not file.parent.exists()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from shared.common.errors import Misconfigured
 from shared.orchestrator.journal import Standing, Store
@@ -80,6 +81,22 @@ def test_looking_makes_no_journal(tmp_path: Path, database: str) -> None:
         schemas = connection.execute("SELECT FROM pg_namespace WHERE nspname = 'sluice_journal'").fetchall()
 
     assert ([], False) == (schemas, file.parent.exists())
+
+
+def test_who_may_only_read_may_look(database: str) -> None:
+    writer = PostgresJournal(database)
+    writer.open()
+    writer.close()
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS onlooker")
+        connection.execute("CREATE ROLE onlooker LOGIN PASSWORD 'pw'")
+        connection.execute("GRANT USAGE ON SCHEMA sluice_journal TO onlooker")
+        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA sluice_journal TO onlooker")
+        onlooker = PostgresJournal(make_conninfo(database, user="onlooker", password="pw"), existing=True)
+
+        assert (NOTHING, [], []) == (onlooker.counts(), onlooker.events(), onlooker.runs("p"))
+        connection.execute("DROP OWNED BY onlooker")
+        connection.execute("DROP ROLE onlooker")
 
 
 def test_looking_and_deciding_leave_nothing_open(tmp_path: Path, database: str) -> None:
