@@ -30,7 +30,7 @@ class Marker:
         r"""The first line of a comment, in a form of the host.
 
         >>> Marker("plan main", "1f").line(HTML)
-        '<!-- plan main 1f -->\\n'
+        '<!-- plan main 1f -->\n'
         """
         return form.format(f"{self.name} {self.version}".rstrip())
 
@@ -38,7 +38,7 @@ class Marker:
         r"""Whether a comment is ours, of whatever version.
 
         >>> [
-        ...     Marker("plan main", "2").is_in(f"<!-- plan {name} -->\\n…", HTML)
+        ...     Marker("plan main", "2").is_in(f"<!-- plan {name} -->\n…", HTML)
         ...     for name in ("main 1", "main", "mainly")
         ... ]
         [True, True, False]

@@ -92,7 +92,11 @@ def evaluate(expression: Expression, text: str, event: Event) -> Any:
     """The expression's value for an event; `Violation` when a function of it meets what it does not take."""
     try:
         return expression.search(event.to_plain())
-    except JMESPathError as error:
+    except (
+        JMESPathError,
+        TypeError,
+        ArithmeticError,
+    ) as error:  # the library compares text with numbers by Python's <
         reason = str(error).splitlines()[0]
         raise Violation(f'"{text}" cannot be evaluated: {reason}', location=event.location) from None
 

@@ -68,11 +68,12 @@ def test_links_and_inputs_filter(passes: Filter, reached: bool) -> None:
     assert reached == bool(shown(graph(("i", "a"), first=passes)))
 
 
-def test_an_expression_that_cannot_be_evaluated_is_a_fault_of_that_stop() -> None:
-    found = graph(Link("i", "a", Filter(where="length(payload.mm) > `1`")), ("i", "b"))
+@pytest.mark.parametrize("where", ["length(payload.mm) > `1`", "id > `0`"])
+def test_an_expression_that_cannot_be_evaluated_is_a_fault_of_that_stop(where: str) -> None:
+    found = graph(Link("i", "a", Filter(where=where)), ("i", "b"))
     stops = {stop.process: stop for stop in found.route("i", EVENT)}
 
-    assert "length(payload.mm)" in stops["a"].fault
+    assert where in stops["a"].fault
     assert not stops["b"].fault
 
 

@@ -32,6 +32,7 @@ def test_what_json_can_say_is_read(plain: Any) -> None:
         (b"\xff", "is not JSON"),
         ('{"a": NaN}', "NaN is no number"),
         ("[-Infinity]", "-Infinity is no number"),
+        ("[1e999]", "1e999 is more than a number holds"),
         ('["\\ud800"]', "half of a surrogate pair"),
         ('{"\\udc00": 1}', "half of a surrogate pair"),
         ('{"a": {"b": 1, "c": 2, "b": 3}}', 'the key "b" is there twice'),
