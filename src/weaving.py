@@ -16,10 +16,11 @@ from pathlib import Path
 
 from shared.common.clock import random_token
 from shared.common.errors import Misconfigured
+from shared.common.http_bounds import PATIENCE
 from shared.gitops.configuration import Weaving
 from shared.landing.folder import FolderStore
 from shared.telemetry.alerting import Alerts
-from src.hook.ears import PATIENCE, Ears
+from src.hook.ears import Ears
 from src.hook.receive import Desk
 from src.weave.loop import Loop
 from src.weave.queue import FileQueue

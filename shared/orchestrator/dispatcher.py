@@ -40,33 +40,57 @@ class Dispatcher:
         self.supervisor = Supervisor(journal, around=around, clock=around.clock)
         self.http: HttpServer | None = None
 
-    def start(self, document: Document | None = None, *, replace: bool = False) -> Versioned:
+    def start(
+        self,
+        document: Document | None = None,
+        *,
+        replace: bool = False,
+        served: Callable[[Configuration], bool] = lambda configuration: False,
+    ) -> Versioned:
         """Begin with the document of a file, or with the journal's own; the version that runs.
 
         A file that has changed since it was read last makes a new version. Where the document was changed at run time
-        since, both cannot hold: raises `Misconfigured` unless `replace` says that the file does.
+        since, both cannot hold: raises `Misconfigured` unless `replace` says that the file does. `served` says whether
+        something else than webhooks is mounted on the routes. A port that cannot be had is told (`Misconfigured`), as
+        what `served` raises, before anything is stored or begun.
         """
         current = self.journal.document()
-        if document is not None and self._is_new(document, current, replace=replace):
-            self.kinds.parse(document)
-            at = self.around.clock.now().timestamp()
-            number = self.journal.put_document(document.data, after=current.number, at=at, note=FROM_FILE)
-            current = self.journal.document(number)
-        if not current.number:
+        is_new = document is not None and self._is_new(document, current, replace=replace)
+        if document is not None and is_new:
+            made = self.kinds.parse(document)
+        elif current.number:
+            made = self.parse(current.document)
+        else:
             raise Misconfigured("there is no document to run", hint="name a file")
-        self.configuration, self.version = self.parse(current.document), current.number
-        self.supervisor.limits = self.configuration.dispatcher
-        self.supervisor.start(self.configuration.graph())
-        if any(one.type == "webhook" for one in self.configuration.input):
-            self.listen()
+        if served(made) or _has_webhook(made):
+            self.http = self._bound(made)
+        try:
+            if document is not None and is_new:
+                current = self._stored(document, after=current.number)
+            self.configuration, self.version = made, current.number
+            self.supervisor.limits = made.dispatcher
+            self.supervisor.start(made.graph())
+        except BaseException:
+            if self.http is not None:
+                self.http.close()
+            raise
+        if self.http is not None:
+            self.http.begin()
         return current
+
+    def _stored(self, document: Document, *, after: int) -> Versioned:
+        at = self.around.clock.now().timestamp()
+        number = self.journal.put_document(document.data, after=after, at=at, note=FROM_FILE)
+        return self.journal.document(number)
 
     def listen(self) -> HttpServer:
         """Serve webhooks, and whatever else is mounted on the routes."""
         if self.http is None:
-            where = self.configuration.http
-            self.http = HttpServer(self.around.routes, host=where.host, port=where.port)
+            self.http = self._bound(self.configuration).begin()
         return self.http
+
+    def _bound(self, made: Configuration) -> HttpServer:
+        return HttpServer(self.around.routes, host=made.http.host, port=made.http.port)
 
     def document(self) -> Versioned:
         """The document that runs, exactly as it was given."""
@@ -88,7 +112,7 @@ class Dispatcher:
             number = self.journal.put_document(document, after=after, at=at, note=note)
             self.configuration, self.version = made, number
             self.supervisor.change(graph)
-            if any(one.type == "webhook" for one in made.input):
+            if _has_webhook(made):
                 self.listen()
             return self.journal.document(number)
 
@@ -108,7 +132,7 @@ class Dispatcher:
                 LOG.error("version %d of the document cannot be taken over here: %s", self.version, error)
                 return False
             self.configuration = made
-            if any(one.type == "webhook" for one in made.input):
+            if _has_webhook(made):
                 self.listen()
         LOG.info("version %d of the document was taken over", current.number)
         return True
@@ -127,10 +151,13 @@ class Dispatcher:
         return self.edit(lambda document: change.pause(document, name, paused=False), note=f"resume {name}")
 
     def stop(self, grace: float | None = None) -> bool:
-        """Drain and leave; see `Supervisor.drain`."""
-        if self.http is not None:
-            self.http.close()
-        return self.supervisor.drain(grace)
+        """Drain and leave; see `Supervisor.drain`. Meanwhile the port tells that it ends, and takes nothing in."""
+        self.around.routes.drain()
+        try:
+            return self.supervisor.drain(grace)
+        finally:
+            if self.http is not None:
+                self.http.close()
 
     def parse(self, document: Mapping[str, Any]) -> Configuration:
         """Raises `Misconfigured` with the line of each fault in the document written as JSON."""
@@ -160,3 +187,7 @@ class Dispatcher:
                     return one.document
             before = page[-1].number
         return None
+
+
+def _has_webhook(made: Configuration) -> bool:
+    return any(one.type == "webhook" for one in made.input)

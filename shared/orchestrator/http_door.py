@@ -56,6 +56,7 @@ class Routes:
         self._lock = threading.Lock()
         self._exact: dict[str, Handler] = {}
         self._below: dict[str, Handler] = {}
+        self._drains = False
 
     def mount(self, path: str, handler: Handler, *, below: bool = False) -> Callable[[], None]:
         """Answer `path` (and, with `below`, all that is under it) until the function that is returned is called.
@@ -78,8 +79,15 @@ class Routes:
 
         return leave
 
+    def drain(self) -> None:
+        """From now on take nothing in: only looks are answered, and everything else is to come again later."""
+        with self._lock:
+            self._drains = True
+
     def answer(self, request: Request) -> Response:
         handler = self._handler(request.path)
+        if self._drains and (handler is None or request.method not in ("GET", "HEAD")):
+            return Response(503, b"the dispatcher is ending\n", {"Retry-After": "5"})
         return handler(request) if handler else Response(404, b"nothing is here\n")
 
     def _handler(self, path: str) -> Handler | None:

@@ -17,6 +17,7 @@ from src.cli.log_format import log_format
 from src.cli.screen import Screen
 
 if TYPE_CHECKING:
+    from shared.orchestrator.configuration import Configuration
     from shared.orchestrator.dispatcher import Dispatcher
     from shared.orchestrator.settings import Surroundings
     from src.dispatch.gate import Gate
@@ -79,9 +80,9 @@ def serve(
     dispatcher = Dispatcher(kinds(), open_journal(journal, new=True), around)
     house = _mounted(screen, dispatcher, gate)
     with Stop("finishing what runs", quiet=screen.log is not None) as stop:
-        version = dispatcher.start(document, replace=replace)
+        version = dispatcher.start(document, replace=replace, served=_served(gate))
         screen.say(f"version {version.number} of the document; {shape(dispatcher.configuration)}")
-        _listen(screen, dispatcher, gate)
+        _tell_where(screen, dispatcher, gate)
         for turn in count(1):
             if stop():
                 break
@@ -117,18 +118,22 @@ def _mounted(screen: Screen, dispatcher: Dispatcher, gate: Gate | None) -> House
     return mount(dispatcher, gate, mask=screen.redactor.text)
 
 
-def _listen(screen: Screen, dispatcher: Dispatcher, gate: Gate | None) -> None:
-    """Say where, and how one gets in. Raises `Misconfigured`, and nothing runs any more then."""
-    from shared.common.errors import Misconfigured
-    from src.dispatch.serving import TOKEN, check_open
+def _served(gate: Gate | None) -> Callable[[Configuration], bool]:
+    """Whether page and API are served; raises `Misconfigured` where everybody could do everything."""
+    from src.dispatch.serving import check_open
 
-    if gate is not None:
-        try:
-            check_open(gate, dispatcher.configuration.http.host)
-            dispatcher.listen()
-        except Misconfigured:
-            dispatcher.stop(0)
-            raise
+    def served(made: Configuration) -> bool:
+        if gate is not None:
+            check_open(gate, made.http.host)
+        return gate is not None
+
+    return served
+
+
+def _tell_where(screen: Screen, dispatcher: Dispatcher, gate: Gate | None) -> None:
+    """Say where, and how one gets in."""
+    from src.dispatch.serving import TOKEN
+
     if dispatcher.http is None:
         screen.say(f"no page and no API: set {TOKEN} for that")
         return

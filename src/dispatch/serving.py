@@ -43,6 +43,8 @@ def health(dispatcher: Dispatcher, request: Request) -> Response:
             else ""
         )
     headers = {**GUARDS, "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
+    if reason:
+        headers["Retry-After"] = "5"
     return Response(503 if reason else 200, f"{reason or 'ok'}\n".encode(), headers)
 
 

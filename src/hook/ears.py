@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from shared.common.errors import Misconfigured, Transient
+from shared.common.http_bounds import BoundedHandler, BoundedServer
 from shared.gitops.configuration import Hosted, Weaving
 from shared.gitops.delivery import EVENT, IDENTITY, LARGEST
 from src.hook.receive import Answer, Desk
 
-PATIENCE = 30.0
-"""Seconds that a client may take for one read or write."""
-
+WEBHOOK = "/webhook"
 PAGES = ("/docs", "/openapi.json")
 
 
@@ -35,8 +32,7 @@ class Ears:
         self._host = host
         self._port = port
         self.say = say
-        self._server: _Server | None = None
-        self._thread: threading.Thread | None = None
+        self._server: BoundedServer | None = None
 
     def __enter__(self) -> Ears:
         return self
@@ -44,26 +40,22 @@ class Ears:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._server and self._thread:
-            self._server.shutdown()
-            self._server.server_close()
-            self._thread.join()
+        if self._server:
+            self._server.end()
 
     def listen_for(self, weaving: Weaving) -> bool:
         """Listen if anything of this sends deliveries; whether it listens. Raises `Misconfigured` where it cannot."""
         if self._server is None and any(isinstance(one, Hosted) for one in weaving.repositories):
             handler = type("Handler", (_Handler,), {"ears": self})
             try:
-                self._server = _Server((self._host, self._port), handler)
+                self._server = BoundedServer((self._host, self._port), handler, tell=self.say)
             except OSError as error:
                 raise Misconfigured(
                     f"{self._host}:{self._port} cannot be listened at: {error.strerror}",
                     hint="--port takes another one",
                 ) from None
-            serve = self._server.serve_forever
-            self._thread = threading.Thread(target=serve, args=(0.1,), name="weave-http", daemon=True)
-            self._thread.start()
-            self.say(f"listening at http://{self._host}:{self._server.server_port}/webhook")
+            self._server.begin("weave-http")
+            self.say(f"listening at http://{self._host}:{self._server.server_port}{WEBHOOK}")
         return self._server is not None
 
     def hear(self, headers: dict[str, str], body: bytes) -> Answer:
@@ -94,54 +86,56 @@ def _printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
-    request_queue_size = 64
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client left; it sends its delivery again."""
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(BoundedHandler):
     ears: Ears
-    server_version = "sluice"
-    sys_version = ""
-    timeout = PATIENCE
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the name is the library's
+        self.body(0)
         url = urlsplit(self.path)
         if url.path in PAGES:
             return self._send(*_page(url.path, dict(parse_qsl(url.query)).get("format", "")))
         if url.path == "/health":
             return self._answer(Answer(200, {"status": "up"}))
-        return self._answer(Answer(404))
+        return self._refuse(url.path)
 
-    def do_POST(self) -> None:
-        if self.path.partition("?")[0] != "/webhook":
-            return self._answer(Answer(404))
+    def do_POST(self) -> None:  # noqa: N802
+        path = self.path.partition("?")[0]
+        if path != WEBHOOK:
+            return self._refuse(path)
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal():
             return self._answer(Answer(411, {"error": "say how long the body is"}))
         if int(length) > LARGEST:
             return self._answer(Answer(413, {"error": f"more than {LARGEST} bytes"}))
-        return self._answer(self.ears.hear(dict(self.headers.items()), self.rfile.read(int(length))))
+        return self._answer(self.ears.hear(dict(self.headers.items()), self.body(int(length))))
 
-    def _answer(self, answer: Answer) -> None:
-        self._send(answer.status, "application/json" if answer.body else "", answer.body)
+    def __getattr__(self, name: str) -> Any:
+        """All other methods are refused alike: `do_PUT`, `do_TRACE` and so on are looked up by name."""
+        if name.startswith("do_"):
+            return lambda: self._refuse(self.path.partition("?")[0])
+        raise AttributeError(name)
 
-    def _send(self, status: int, kind: str, text: str) -> None:
+    def _refuse(self, path: str) -> None:
+        """404 for a path that is not here, 405 with what it takes for one that is."""
+        known = {WEBHOOK: "POST", "/health": "GET", **dict.fromkeys(PAGES, "GET")}
+        if path not in known:
+            return self._answer(Answer(404))
+        return self._answer(Answer(405, {"error": f"{path} takes {known[path]}"}), {"Allow": known[path]})
+
+    def _answer(self, answer: Answer, headers: Mapping[str, str] | None = None) -> None:
+        self._send(answer.status, "application/json" if answer.body else "", answer.body, headers or {})
+
+    def _send(self, status: int, kind: str, text: str, headers: Mapping[str, str] | None = None) -> None:
         body = text.encode()
         self.send_response(status)
-        if kind:
-            self.send_header("Content-Type", kind)
+        for name, value in {**({"Content-Type": kind} if kind else {}), **(headers or {})}.items():
+            self.send_header(name, value)
         if status != 204:
             self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
         self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """`say` has told what matters."""
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
 
 @cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +19,7 @@ from shared.orchestrator import change
 from shared.orchestrator.configuration import Kinds, read_configuration
 from shared.orchestrator.dispatcher import Dispatcher
 from shared.orchestrator.event import Event
+from shared.orchestrator.http_door import Response
 from shared.orchestrator.inputs.call import CallInput
 from shared.orchestrator.inputs.webhook import WebhookInput
 from shared.orchestrator.journal import Standing
@@ -38,11 +41,17 @@ links:
   - { from: hook, to: keep }
 """
 KEPT: list[str] = []
+BEGAN, END = threading.Semaphore(0), threading.Event()
 EVENT = b'{"location": "a", "operation": "create", "id": "%d"}'
 
 
 def keep(event: Event) -> None:
     KEPT.append(event.id)
+
+
+def held(event: Event) -> None:
+    BEGAN.release()
+    END.wait(30)
 
 
 def document(text: str = TEXT) -> Document:
@@ -188,3 +197,37 @@ def test_a_file_that_changed_holds_unless_the_document_changed_too(tmp_path: Pat
 
     assert [1, 1, 2] == first
     assert [3, 4] == [begun(changed), begun(TEXT, replace=True)]
+
+
+def test_while_it_drains_the_port_says_so_and_takes_nothing_in(tmp_path: Path) -> None:
+    dispatcher = Dispatcher(KINDS, SqliteJournal(tmp_path / "j.db"), Surroundings())
+    dispatcher.around.routes.mount("/look", lambda request: Response(200, b"seen"))
+    dispatcher.start(document(TEXT.replace(":keep", ":held")))
+    until(lambda: post(dispatcher, 1) == 202)
+    assert BEGAN.acquire(timeout=10)
+    stopping = threading.Thread(target=dispatcher.stop)
+    stopping.start()
+    until(lambda: post(dispatcher, 2) == 503)
+    assert dispatcher.http is not None
+    with urllib.request.urlopen(f"{dispatcher.http.url}/look", timeout=5) as answer:
+        look = answer.status
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{dispatcher.http.url}/hook", EVENT % 3, timeout=5)
+    with refused.value as problem:
+        again = problem.headers["Retry-After"]
+    END.set()
+    stopping.join(30)
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        post(dispatcher, 4)
+
+    assert (200, "5") == (look, again)
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_stored_or_begun(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        dispatcher = Dispatcher(KINDS, SqliteJournal(tmp_path / "j.db"), Surroundings())
+        with pytest.raises(Misconfigured, match="cannot be listened at"):
+            dispatcher.start(document(TEXT.replace("port: 0", f"port: {taken.getsockname()[1]}")))
+
+    assert 0 == SqliteJournal(tmp_path / "j.db").document().number
+    assert not dispatcher.supervisor.intake.sources

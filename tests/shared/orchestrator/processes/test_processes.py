@@ -162,7 +162,7 @@ def target() -> Iterator[tuple[str, list[Request], list[Response]]]:
 
     routes = Routes()
     routes.mount("/", answer, below=True)
-    server = HttpServer(routes)
+    server = HttpServer(routes).begin()
     yield server.url, asked, answers
     server.close()
 
@@ -235,7 +235,7 @@ def container(engine: Engine, **context: Any) -> Any:
 
     routes = Routes()
     routes.mount("/", engine, below=True)
-    server = HttpServer(routes)
+    server = HttpServer(routes).begin()
     connect = lambda: docker.DockerClient(base_url=server.url.replace("http", "tcp"), version="1.41")  # noqa: E731
     try:
         one = ContainerProcess.model_validate(
