@@ -102,6 +102,8 @@ class _Levels:
     broken: Collection[tuple[Key, ...]] = ()
     uses: dict[str, list[Use]] = field(default_factory=dict)
     at: list[_At] = field(default_factory=list)
+    threads: dict[tuple[int, int], list[_At]] = field(default_factory=dict)
+    known: dict[str, tuple[int, int]] = field(default_factory=dict)  # every JOB_ID's level and thread
 
     def place(self, *path: Key) -> Place:
         return Place(self.document.file, *self.position(*path))
@@ -140,6 +142,8 @@ class _Levels:
                 self.complain(place.path("JOB_NAME"), f'"{place.name}" is the name of another step too')
             seen["", place.name] = self.position(*place.path())
             self.at.append(place)
+            self.threads.setdefault((place.level, place.thread), []).append(place)
+            self.known[place.spec.JOB_ID] = (place.level, place.thread)
 
     def walk(self, counts: Mapping[str, int]) -> Iterator[_At]:
         for level, one in enumerate(self.written):
@@ -172,7 +176,7 @@ class _Levels:
                 tuple(
                     Thread(
                         its.THREAD_ID,
-                        tuple(s.name for s in self.at if (s.level, s.thread) == (level, thread)),
+                        tuple(s.name for s in self.threads[level, thread]),
                         self.place("definition", level, "THREADS", thread),
                     )
                     for thread, its in enumerate(one.THREADS)
@@ -190,7 +194,7 @@ class _Levels:
             ends: list[Edge] = []
             more = level + 1 < len(self.written)
             for thread in range(len(one.THREADS)):
-                steps = [s for s in self.at if (s.level, s.thread) == (level, thread)]
+                steps = self.threads[level, thread]
                 exits = exits_of([self.jump(s) for s in steps], complain=self.complain)
                 found += self.thread(steps, exits, barrier)
                 ends += _leaving(steps, exits)
@@ -219,7 +223,7 @@ class _Levels:
             is_branch=spec.TYPE is StepType.BOOLEAN_CHOICE,
             ends=spec.ends and not spec.NEXT and spec.TYPE is not StepType.BOOLEAN_CHOICE,
             path=at.path(),
-            known={other.spec.JOB_ID: (other.level, other.thread) for other in self.at},
+            known=self.known,
         )
 
     def thread(
