@@ -224,11 +224,11 @@ def _decided(house: House, how: str, number: int, process: str) -> list[str]:
 def _nodes(section: Section, plural: str) -> tuple[Operation, ...]:
     return (
         Operation("POST", f"/{plural}", lambda house, call: add_node(section, house, call), f"Add an {section}."
-                  if section == "input" else f"Add a {section}.", "changed", body="node_settings", status=201,
+                  if section == "input" else f"Add a {section}.", "changed", body=f"{section}_settings", status=201,
                   versioned=True, problems=(409, 412, 422)),
         Operation("PUT", f"/{plural}/{{name}}", lambda house, call: put_node(section, house, call),
-                  f"Replace the {section} of that name, or add it.", "changed", body="node_settings", versioned=True,
-                  problems=(412, 422)),
+                  f"Replace the {section} of that name, or add it.", "changed", body=f"{section}_settings",
+                  versioned=True, problems=(412, 422)),
         Operation("DELETE", f"/{plural}/{{name}}", lambda house, call: remove_node(section, house, call),
                   f"Remove the {section}, and the links from it and to it.", "changed", versioned=True,
                   problems=(404, 412, 422)),

@@ -1,8 +1,8 @@
 """Who may use the API: whoever has the token, which is sent in a header and nowhere else.
 
 No cookie is ever set, so a browser sends nothing along by itself. Without a token the API answers on this machine only,
-and not to pages of other origins: changes need a content type that such pages may not send, and the `Host` has to be
-this machine's.
+and not to pages of other origins: changes need a content type that such pages may not send, even without a body, and
+the `Host` has to be this machine's. With a token a change without a body needs none: no page can send the token.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ SHORTEST = 16
 """Characters of a token."""
 KINDS = ("application/json", "application/yaml", "application/toml")
 """What a change may be written in; forms and plain text, which any page may send, are not among it."""
+
+
+CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,8 +50,9 @@ class Gate:
                 "without a token this answers on this machine only",
                 hint="ask for 127.0.0.1 or localhost",
             )
-        if request.method not in ("GET", "HEAD"):
+        if request.method in CHANGING:
             _check_origin(request)
+            self._check_kind(request)
 
     def _check_token(self, given: str) -> None:
         scheme, _, token = given.partition(" ")
@@ -61,6 +65,15 @@ class Gate:
                 headers={"WWW-Authenticate": 'Bearer realm="sluice dispatch"'},
             )
 
+    def _check_kind(self, request: Request) -> None:
+        given = request.headers.get("content-type")
+        if given is None and not request.body and self.token:
+            return
+        kind = (given or "").partition(";")[0].strip().lower()
+        if kind not in KINDS:
+            raise Problem(415, f'"{kind}" is not taken' if kind else "there is no content type",
+                          hint=f"send Content-Type: {', '.join(KINDS)}")  # fmt: skip
+
 
 def _check_origin(request: Request) -> None:
     headers = request.headers
@@ -69,10 +82,6 @@ def _check_origin(request: Request) -> None:
         "sec-fetch-site", "same-origin"
     ) not in ("same-origin", "none"):
         raise Problem(403, "changes are not taken from pages of another origin")
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in KINDS:
-        raise Problem(415, f'"{kind}" is not taken' if kind else "there is no content type",
-                      hint=f"send Content-Type: {', '.join(KINDS)}")  # fmt: skip
 
 
 def is_loopback(host: str) -> bool:

@@ -10,11 +10,13 @@ import re
 import sys
 from typing import Any
 
+from shared.orchestrator.configuration import type_of
 from src.dispatch.answers import TITLES
 from src.dispatch.api import OPERATIONS, ROOT
 from src.dispatch.gate import KINDS
 from src.dispatch.operation import Operation, Parameter
 from src.dispatch.schemas import SCHEMAS
+from src.dispatching import kinds
 
 ALWAYS = (400, 401, 403, 503)
 WRITING = (415,)
@@ -35,10 +37,21 @@ def openapi() -> dict[str, Any]:
         "security": [{"token": []}],
         "paths": paths,
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": {**SCHEMAS, **_typed()},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
+
+
+def _typed() -> dict[str, Any]:
+    """The settings of nodes with the types that this program knows."""
+    known = kinds()
+    found = {}
+    for section, classes in (("input", known.inputs), ("process", known.processes)):
+        schema = SCHEMAS[f"{section}_settings"]
+        properties = {**schema["properties"], "type": {"enum": sorted(map(type_of, classes))}}
+        found[f"{section}_settings"] = {**schema, "properties": properties}
+    return found
 
 
 def _operation(one: Operation) -> dict[str, Any]:
@@ -59,7 +72,7 @@ def _operation(one: Operation) -> dict[str, Any]:
                 "in": "header",
                 "required": 428 in one.problems,
                 "description": "The ETag of the version that the change was made on.",
-                "schema": {"type": "string"},
+                "schema": {"type": "string", "pattern": '^("[0-9]{1,17}"|\\*)$'},
             }
         )
     if one.body:
@@ -91,6 +104,8 @@ def _parameter(one: Parameter) -> dict[str, Any]:
         schema["default"] = int(one.default)
     elif one.choices:
         schema = {"type": "string", "enum": list(one.choices)}
+    elif one.required:
+        schema = {"type": "string", "minLength": 1}
     return {
         "name": one.name,
         "in": "query",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.orchestrator.settings import NAME
+
 TEXT: dict[str, Any] = {"type": "string"}
 WHOLE: dict[str, Any] = {"type": "integer"}
 NUMBER: dict[str, Any] = {"type": "number"}
@@ -16,6 +18,10 @@ NEXT: dict[str, Any] = {
 }
 PHASE: dict[str, Any] = {"enum": ["started", "retry", "done", "dead", "dropped"]}
 NAMES: dict[str, Any] = {"oneOf": [TEXT, {"type": "array", "items": TEXT}]}
+NAME_OF_NODE: dict[str, Any] = {"type": "string", "pattern": NAME, "minLength": 1, "maxLength": 100}
+ENDS: dict[str, Any] = {
+    "oneOf": [NAME_OF_NODE, {"type": "array", "items": NAME_OF_NODE, "minItems": 1, "uniqueItems": True}]
+}
 
 
 def _list(items: dict[str, Any]) -> dict[str, Any]:
@@ -32,6 +38,15 @@ def _object(optional: tuple[str, ...] = (), /, **properties: dict[str, Any]) -> 
         "properties": {name.rstrip("_"): one for name, one in properties.items()},
         "required": sorted(name.rstrip("_") for name in properties if name.rstrip("_") not in optional),
         "additionalProperties": False,
+    }
+
+
+def _node(section: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {"name": NAME_OF_NODE, "type": {"type": "string", "minLength": 1}},
+        "required": ["type"],
+        "description": f"One [[{section}]] of docs/dispatch.md; /api/document/schema has all kinds.",
     }
 
 
@@ -84,25 +99,23 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         events={"type": "object", "additionalProperties": _list(TEXT),
                 "description": "The processes that it is about, by the number of the event."}
     ),
-    "decision": _object(("process",), events=_list({"type": "integer", "minimum": 1}), process=TEXT),
+    "decision": _object(
+        ("process",), events=_list({"type": "integer", "minimum": 1, "maximum": 10**17 - 1}), process=TEXT
+    ),
     "schema": {"type": "object"},
-    "node_settings": {
-        "type": "object",
-        "properties": {"name": TEXT, "type": TEXT},
-        "required": ["type"],
-        "description": "One [[input]] or [[process]] of docs/dispatch.md; /api/document/schema has all kinds.",
-    },
+    "input_settings": _node("input"),
+    "process_settings": _node("process"),
     "link": {
         "type": "object",
-        "properties": {"from": NAMES, "to": NAMES, "operation": NAMES, "location": TEXT, "where": TEXT},
+        "properties": {"from": ENDS, "to": ENDS, "operation": NAMES, "location": TEXT, "where": TEXT},
         "required": ["from", "to"],
         "additionalProperties": False,
     },
     "document": {
         "type": "object",
         "properties": {
-            "input": _list(_ref("node_settings")),
-            "process": _list(_ref("node_settings")),
+            "input": _list(_ref("input_settings")),
+            "process": _list(_ref("process_settings")),
             "links": _list(_ref("link")),
             "dispatcher": {"type": "object"},
             "http": {"type": "object"},

@@ -321,18 +321,34 @@ def test_a_page_of_another_origin_can_change_nothing(tmp_path: Path, token: str)
             client("POST", path, Origin="https://example.org"),
             client("POST", path, Origin="null"),
             client("POST", path, Sec_Fetch_Site="cross-site"),
+            client("POST", path, Content_Type="", Origin="https://example.org"),
+            client("POST", path, b"{}", Content_Type=""),
         ]
+        bare = client("POST", path, Content_Type="").status if not token else 415
         preflight = client(
             "OPTIONS", path, Origin="https://example.org", Access_Control_Request_Method="POST"
         )
         rebound = client("GET", "/api/graph", Host="evil.example:8080")
         own = client("POST", path, Origin=f"http://{host}", Sec_Fetch_Site="same-origin")
 
-    assert [415, 415, 403, 403, 403] == [one.status for one in refused]
+    assert [415, 415, 403, 403, 403, 403, 415] == [one.status for one in refused]
+    assert 415 == bare
     assert preflight.status >= 400
     assert "access-control-allow-origin" not in preflight.headers
     assert (200 if token else 403) == rebound.status
     assert (200, 2) == (own.status, dispatcher.document().number)
+
+
+def test_with_the_token_a_change_without_a_body_needs_no_content_type(
+    house: tuple[Dispatcher, Client],
+) -> None:
+    dispatcher, client = house
+    told = client("POST", "/api/nodes/cleanse/pause", Content_Type="").status
+    gone = client("DELETE", "/api/processes/report", Content_Type="").status
+    traced = client("TRACE", "/api/graph", Content_Type="")
+
+    assert (200, 200, 3) == (told, gone, dispatcher.document().number)
+    assert (405, "GET") == (traced.status, traced.headers["allow"])
 
 
 def test_what_is_not_there_is_told(house: tuple[Dispatcher, Client]) -> None:
