@@ -19,6 +19,7 @@ from shared.pipelines.targets.stepfunctions_bounds import (
     MOST_BYTES,
     MOST_EVENTS,
     MOST_STATE,
+    check_defaults,
     check_plan,
     check_states,
 )
@@ -50,8 +51,9 @@ def compile_plan(plan: Plan, options: Options) -> Mapping[str, bytes]:
             f"{plan.place} the machine would have {len(text):,} bytes, and Step Functions takes {MOST_BYTES:,}; "
             "move steps to another pipeline and run it by a step of type pipeline"
         )
-    if len(text) > MOST_STATE // 2:  # else nothing in it can be: defaults are there twice at most
-        check_states(plan, made, machine_labels(plan), slots.of("p"))
+    check_defaults(plan, [path for path, _ in slots.of("p")])
+    if len(text) > MOST_STATE:  # else nothing in it can be
+        check_states(plan, made, machine_labels(plan))
     starts = json_lines(template(plan, name, made)) + "\n"
     return {f"{name}.asl.json": text.encode(), f"{name}.template.json": starts.encode()}
 

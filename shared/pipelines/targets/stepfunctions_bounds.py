@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from shared.common.errors import Misconfigured
@@ -11,7 +11,7 @@ from shared.pipelines.plan import Plan
 from shared.pipelines.step import ForEach, Place, Step
 from shared.pipelines.targets.stepfunctions_flow import State
 from shared.pipelines.targets.stepfunctions_values import Path
-from shared.pipelines.values import Literal
+from shared.pipelines.values import Literal, follow
 from shared.pipelines.work import Wait
 
 MOST_BYTES = 1_048_576
@@ -83,36 +83,35 @@ def _check_events(plan: Plan) -> None:
         )
 
 
-def check_states(
-    plan: Plan, machine: State, labels: Mapping[str, str], read: Mapping[tuple[Path, bool], str]
-) -> None:
-    """Raises `Misconfigured` where what a definition says itself fills a state: `read` are the slots of parameters."""
-    found = [*_defaults(plan, read)]
+def check_states(plan: Plan, machine: State, labels: Mapping[str, str]) -> None:
+    """Raises `Misconfigured` where what a step says itself fills a state; `labels` begin the names of its states."""
+    found = set[tuple[Place, str]]()
     steps = {labels[step.name]: step for step in plan.all_steps()}
     for name, state in _states(machine):
         step = steps.get(name.partition(" (")[0])
         size = max(_size(state.get(key)) for key in ("Result", "Parameters"))
         if step is not None and size > MOST_STATE:
-            found.append((
+            found.add((
                 step.place,
                 f"what the step is given has {size:,} bytes, and a state of Step Functions takes {MOST_STATE:,}; put "
                 "it into an object in S3 and give its name",
             ))  # fmt: skip
     if found:
-        raise Misconfigured("\n".join(f"{place} {text}" for place, text in sorted(set(found))))
+        raise Misconfigured("\n".join(f"{place} {text}" for place, text in sorted(found)))
 
 
-def _defaults(plan: Plan, read: Mapping[tuple[Path, bool], str]) -> Iterator[tuple[Place, str]]:
-    """Where a run begins, its state holds all parameters, and those that steps read once more."""
-    sizes = {one.name: _size({one.name: one.default}) for one in plan.parameters}
-    again = {str(path[0]) for path, _ in read}
-    total = sum(size * (2 if name in again else 1) for name, size in sizes.items())
+def check_defaults(plan: Plan, read: Iterable[Path]) -> None:
+    """Raises `Misconfigured` where the defaults of parameters fill a state: where a run begins it holds all of them,
+    and those that steps read (`read`, by path) once more.
+    """
+    defaults = {one.name: one.default for one in plan.parameters}
+    total = _size(defaults) + sum(_size(follow(defaults, path)) for path in read)
     if total > MOST_STATE:
-        largest = max(sizes, key=lambda name: sizes[name])
-        yield (
-            plan.at("parameters", largest),
-            f"the defaults of the parameters fill {total:,} bytes where a run begins, and a state of Step Functions "
-            f'takes {MOST_STATE:,}; put "{largest}" into an object in S3 and give its name',
+        largest = max(defaults, key=lambda name: _size(defaults[name]))
+        raise Misconfigured(
+            f"{plan.at('parameters', largest)} the defaults of the parameters fill {total:,} bytes where a run begins, "
+            f'and a state of Step Functions takes {MOST_STATE:,}; put "{largest}" into an object in S3 and give its '
+            "name"
         )
 
 

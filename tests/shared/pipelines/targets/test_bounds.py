@@ -57,7 +57,11 @@ def test_constants_of_a_step_that_no_state_takes_are_refused_at_the_step() -> No
 def test_defaults_that_no_state_takes_are_refused_at_the_largest(size: int, fits: bool) -> None:
     head = f"  parameters:\n    few: 1\n    many: {'x' * size}\n"
     plan = plan_of('{name: a, type: lambda, function: f, payload: {a: "${params.many}"}}', head=head)
+    again = plan_of(
+        '{name: a, type: lambda, function: f, payload: {a: "${params.many} ${params.many.x}"}}', head=head
+    )
 
+    assert re.match(r"p\.yaml:5:5 the defaults .* fill (39|26)\d,\d+ bytes", faults(SFN, again)[0])
     if fits:
         assert made(SFN, plan)
     else:
