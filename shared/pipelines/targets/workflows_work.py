@@ -149,7 +149,10 @@ class Works:
 
     def _product(self, step: Step, values: Values) -> dict[str, Any]:
         """The function of this product that does any step, called as an executor function that needs one call."""
-        body: dict[str, Any] = {"job_name": values.literal(step.name), "step": values.literal(step_document(step))}
+        body: dict[str, Any] = {
+            "job_name": values.literal(step.name),
+            "step": values.literal(step_document(step)),
+        }
         params: dict[str, Any] = {}
         outputs: dict[str, Any] = {}
         for reference in work_references(step.work):
