@@ -14,7 +14,7 @@ from shared.pipelines.describe import when
 from shared.pipelines.facts import Needs, needs
 from shared.pipelines.lint import Finding, lint
 from shared.pipelines.plan import Plan, as_json
-from shared.pipelines.schedule import Schedule, next_runs
+from shared.pipelines.schedule import Event, Schedule, next_runs
 from shared.pipelines.step import Step
 from shared.pipelines.work import Check, Ingest, Load, Transform
 
@@ -80,6 +80,12 @@ class Change:
     @property
     def rescheduled(self) -> bool:
         return _schedule(self.before) != _schedule(self.after)
+
+    @property
+    def why_no_runs(self) -> str:
+        schedule = _schedule(self.after)
+        by_hand = schedule is None or isinstance(schedule.trigger, Event)
+        return "none: it is started by hand or by an event" if by_hand else "none any more: its time is over"
 
     def runs(self, now: datetime, *, count: int = 5) -> tuple[datetime, ...]:
         """When it runs next, after this change, in the time zone of its schedule."""

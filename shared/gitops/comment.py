@@ -171,7 +171,7 @@ def _schedule(change: Change, now: datetime) -> Iterator[str]:
     yield f"**Schedule**: {before + ' → ' if before else ''}{after}"
     runs = [f"{run:%a %Y-%m-%d %H:%M}" for run in change.runs(now)]
     zone = f" ({change.runs(now)[0].tzinfo})" if runs else ""
-    yield f"**Next runs**{zone}: {', '.join(runs) or 'none: it is started by hand or by an event'}"
+    yield f"**Next runs**{zone}: {', '.join(runs) or change.why_no_runs}"
 
 
 def _named(change: Change) -> Iterator[str]:

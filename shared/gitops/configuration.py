@@ -76,7 +76,10 @@ class _Branch(_Document):
     """What an entry says wherever its repository is."""
 
     branch: BranchName = "main"
-    definitions: Annotated[tuple[str, ...], Field(min_length=1)] = ("pipelines/**/*.yml",)
+    definitions: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "pipelines/**/*.yml",
+        "pipelines/**/*.yaml",
+    )
     shared: tuple[str, ...] = ()
     contracts: tuple[str, ...] = ("src/*/contracts/**",)
     parameters: str = ""

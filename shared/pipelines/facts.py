@@ -28,7 +28,7 @@ from shared.pipelines.work import (
 class Needs:
     """Names, each sorted and once. A host that is known only in a run is the text of its reference.
 
-    `tables` are those that are written.
+    `tables` are those that are written, `channels` those that are told how a run ended, by Slack or e-mail.
     """
 
     secrets: tuple[str, ...] = ()
@@ -39,6 +39,7 @@ class Needs:
     pipelines: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
 
     def beyond(self, other: Needs) -> dict[str, tuple[str, ...]]:
         """What is needed here and not there, by its kind."""
@@ -94,8 +95,13 @@ def _places(inputs: tuple[Ref, ...], outputs: tuple[Ref, ...]) -> Iterator[tuple
 
 def _told(notifications: Notifications) -> Iterator[tuple[str, str]]:
     for target in (*notifications.on_success, *notifications.on_failure):
-        if target.method is Method.WEBHOOK:
-            yield from (("hosts", urlsplit(url).hostname or url) for url in target.recipients)
+        match target.method:
+            case Method.WEBHOOK:
+                yield from (("hosts", urlsplit(url).hostname or url) for url in target.recipients)
+            case Method.SLACK if target.channel:
+                yield "channels", f"slack: {target.channel}"
+            case Method.SLACK | Method.EMAIL:
+                yield from (("channels", f"{target.method}: {name}") for name in target.recipients)
 
 
 def _host(url: Any) -> str:

@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, assert_never
 
-from pydantic import TypeAdapter, ValidationError
-
+from shared.common.documents import Document
 from shared.common.errors import Misconfigured
-from shared.common.places import Key
+from shared.common.places import Key, Spot
 from shared.common.types import JSON
 from shared.pipelines.kinds import work_of
 from shared.pipelines.step import ForEach, Place, Step
@@ -34,6 +33,7 @@ from shared.pipelines.work import (
     Transform,
     Wait,
 )
+from shared.pipelines.written import Written
 
 _WORDS = {"store": "type", "table": "table_name"}
 
@@ -49,14 +49,13 @@ def step_document(step: Step) -> dict[str, JSON]:
     return document | {name: value for name, value in _work(step).items() if value not in (None, "", [], {})}
 
 
+class _Alone(Written):
+    step: StepSpec
+
+
 def read_step(document: Mapping[str, Any]) -> Step:
     """The step that a document says, with references to whatever is given when it runs. Raises `Misconfigured`."""
-    try:
-        spec: Any = TypeAdapter(StepSpec).validate_python(dict(document))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise Misconfigured(f"the step cannot be read: {where}: {first['msg']}") from None
+    spec: Any = Document({"step": dict(document)}, Spot((1, 1)), "(step)").parse(_Alone).step
     if isinstance(spec, WaitSpec | BranchSpec | ForEachSpec):
         raise _engines_own(str(spec.name), spec.type)
 

@@ -73,7 +73,7 @@ def _facts(change: Change, now: datetime) -> Iterator[str]:
     if change.rescheduled and change.after.plan:
         yield from _fact("schedule", [" -> ".join(filter(None, change.schedules))])
         runs = [f"{run:%a %Y-%m-%d %H:%M %Z}" for run in change.runs(now)]
-        yield from _fact("next runs", runs or ("none: it is started by hand or by an event",))
+        yield from _fact("next runs", runs or (change.why_no_runs,))
     for sign, steps in zip(("steps +", "steps -", "steps ~"), change.steps(), strict=True):
         if steps and change.kind is not Kind.DELETED:
             yield from _fact(sign, steps)

@@ -217,9 +217,14 @@ def _remembered(state: Path, order: Order) -> Memory | None:
 
 
 def _write(state: Path, memory: Memory) -> None:
-    """Written beside and moved, so that a killed run leaves the last whole state."""
+    """Written beside and moved, so that a killed run leaves the last whole state.
+
+    It is its owner's alone: an output may hold what a server has sent back, credentials among it.
+    """
     new = state.with_suffix(".new")
-    new.write_text(memory.to_json(), encoding="utf-8")
+    new.unlink(missing_ok=True)
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(memory.to_json())
     os.replace(new, state)
 
 

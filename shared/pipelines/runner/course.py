@@ -8,7 +8,7 @@ attempts ended, and calls `advance` again then and at `wake_at`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -317,7 +317,16 @@ class Course:
             after, one.error = one.error, ""
             one.phase, one.attempt = "at work", one.attempt + 1
             one.due = None if one.step.timeout_seconds is None else now + one.step.timeout_seconds
-            self._orders.append(Begin(Ticket(key, one.attempt), one.step, one.look_up, after))
+            self._orders.append(
+                Begin(Ticket(key, one.attempt), self._within(one.step, now), one.look_up, after)
+            )
+
+    def _within(self, step: Step, now: float) -> Step:
+        """The step with no more time than the run has left, so that a call that nobody can stop ends by itself."""
+        if self._deadline is None:
+            return step
+        left = max(self._deadline - now, 0.1)
+        return replace(step, timeout_seconds=min(step.timeout_seconds or left, left))
 
     def _attempt_failed(self, key: str, one: _Active, error: str, now: float) -> None:
         one.error = error

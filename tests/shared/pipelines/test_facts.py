@@ -8,7 +8,9 @@ from shared.pipelines.read import read_definition
 TEXT = """
 pipeline:
   name: orders
-  notifications: {on_failure: [{method: webhook, recipients: ["https://hooks.example/a"]}]}
+  notifications:
+    on_failure: [{method: webhook, recipients: ["https://hooks.example/a"]}, {method: slack, channel: "#data"}]
+    on_success: [{method: email, recipients: [ada@example.com]}]
   steps:
     - {name: fetch, type: ingestion, source: shop}
     - {name: ask, type: call, method: GET, url: "https://${params.host}/x", headers: {k: "${secrets.KEY}"}}
@@ -35,6 +37,7 @@ def test_all_that_has_to_be_granted_is_named() -> None:
         sources=("shop",),
         pipelines=("refunds",),
         tables=("analytics.sums",),
+        channels=("email: ada@example.com", "slack: #data"),
     ) == needs(plan)
 
 

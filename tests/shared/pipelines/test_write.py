@@ -52,5 +52,7 @@ def test_sql_of_a_file_comes_along_and_jobs_of_level_files_keep_their_functions(
 
 
 def test_a_document_that_is_no_step_is_refused() -> None:
-    with pytest.raises(Misconfigured, match=r"the step cannot be read: load\.source: Field required"):
+    with pytest.raises(Misconfigured, match=r"\(step\):1:1 step: \"source\" is missing"):
         read_step({"name": "a", "type": "load"})
+    with pytest.raises(Misconfigured, match=r'unknown value "callx"; did you mean "call"'):
+        read_step({"name": "a", "type": "callx"})

@@ -295,6 +295,7 @@ def test_a_run_that_is_stopped_or_killed_goes_on_with_resume(
     file.write_text(text.replace("60s", "1ms"))
 
     assert code == process.returncode
+    assert 0o600 == (tmp_path / ".sluice/pipelines/slow.json").stat().st_mode & 0o777
     assert (number == signal.SIGINT) == ("slow.yaml --resume" in out)
     assert {"a": "succeeded", "b": "succeeded"} == states(call(file, "--resume", "--json"))
 

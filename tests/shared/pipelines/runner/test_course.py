@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from shared.pipelines.conditions import Condition, parse_condition
 from shared.pipelines.plan import Plan
 from shared.pipelines.read import read_definition
+from shared.pipelines.runner.course import Course
+from shared.pipelines.runner.orders import Begin
 from shared.pipelines.runner.states import Result, State
 from shared.pipelines.step import Edge, Place, Retry, Step
 from shared.pipelines.work import Branch, Lambda
 from tests.shared.pipelines.conftest import job, levels
-from tests.shared.pipelines.simulation import Act, Simulation
+from tests.shared.pipelines.simulation import FACTS, START, Act, Simulation
 
 AT = Place("p.yaml", 1, 1)
 
@@ -315,6 +317,18 @@ def test_pools_and_max_parallel_bound_what_is_at_work() -> None:
 
     assert [0, 0, 0, 0, 1, 1] == sorted(time for time, _, _ in pooled.begun)
     assert [0, 0, 0, 1, 2, 3] == sorted(time for time, _, _ in bound.begun)
+
+
+def test_an_attempt_has_no_more_time_than_its_run() -> None:
+    plan = read(
+        "name: a, type: lambda, function: f",
+        "name: b, type: lambda, function: f, timeout: 4s",
+        head="deadline: 10s",
+    )
+    course = Course(plan, FACTS, parameters={}, now=100.0, started=START)
+    begun = [order for order in course.advance(103.0) if isinstance(order, Begin)]
+
+    assert [7.0, 4.0] == [order.step.timeout_seconds for order in begun]
 
 
 def test_the_deadline_ends_what_is_at_work_and_blocks_the_rest() -> None:
