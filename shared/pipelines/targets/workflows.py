@@ -9,30 +9,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.common.errors import Misconfigured
 from shared.pipelines.names import identifiers
 from shared.pipelines.plan import Form, Plan
-from shared.pipelines.schedule import Cron, Event, Once, Rate
-from shared.pipelines.step import ForEach, Place, Step
+from shared.pipelines.schedule import Cron, Rate
 from shared.pipelines.targets.json_lines import json_lines
 from shared.pipelines.targets.lanes import budget_of
 from shared.pipelines.targets.target import Options, Target, TargetName
+from shared.pipelines.targets.workflows_bounds import (
+    MOST_ASSIGNMENTS,
+    MOST_BYTES,
+    MOST_EXPRESSION,
+    check_expressions,
+    refused,
+)
 from shared.pipelines.targets.workflows_features import FEATURES
 from shared.pipelines.targets.workflows_library import library
-from shared.pipelines.targets.workflows_steps import AT_ONCE, Writer
+from shared.pipelines.targets.workflows_steps import Writer
 from shared.pipelines.targets.workflows_values import Steps, Values
 from shared.pipelines.targets.workflows_work import Works, workflow_name
-from shared.pipelines.work import Wait
-
-MOST_BYTES = 131_072
-"""Bytes of a source."""
-MOST_EXPRESSION = 400
-MOST_ASSIGNMENTS = 50
-LONGEST_SECONDS = 31_536_000
-"""How long an execution lives."""
 
 
 def compile_plan(plan: Plan, options: Options) -> Mapping[str, bytes]:
@@ -44,8 +42,7 @@ def compile_plan(plan: Plan, options: Options) -> Mapping[str, bytes]:
     numbers = {name: number for number, name in enumerate(names, start=1)}
     parameters = {parameter.name: f"p{number}" for number, parameter in enumerate(plan.parameters, start=1)}
     writer = Writer(works, labels, numbers, parameters, plan.deadline_seconds is not None, used)
-    faults = [f"{plan.at('schedule', key)} {fault}" for key, fault in _refused(plan)]
-    faults += [f"{place} {fault}" for step in plan.all_steps() for place, fault in _limits(step)]
+    faults = [f"{place} {fault}" for place, fault in refused(plan)]
     body = writer.scope(plan.steps, budget_of(plan))
     begin: Steps = []
     end: Steps = []
@@ -75,7 +72,7 @@ def compile_plan(plan: Plan, options: Options) -> Mapping[str, bytes]:
             "steps to another pipeline and run it by a step of type pipeline"
         )
     if any(len(line) > MOST_EXPRESSION for line in text.splitlines()):  # a value has one line at most
-        _check(document, plan)
+        check_expressions(document, plan)
     name = workflow_name(plan.name)
     made = {f"{name}.workflows.json": text.encode()}
     if plan.schedule is not None:
@@ -121,35 +118,6 @@ def _about(plan: Plan, used: set[str]) -> Steps:
     values = Values("about", plan.place, {}, {}, "", used)
     said = values.literal({name: text for name, text in known.items() if text})
     return [*values.steps, {"about": {"assign": [{"about": said}]}}] if said else []
-
-
-def _refused(plan: Plan) -> Iterator[tuple[str, str]]:
-    """What a schedule says that Cloud Scheduler cannot do: the key and the fault."""
-    schedule = plan.schedule
-    if schedule is None:
-        return
-    if schedule.catch_up:
-        yield "catch_up", "Cloud Scheduler does not make up for missed runs; take out `catch_up`"
-    if isinstance(schedule.trigger, Once | Event):
-        how = "start this one by `gcloud workflows run`, or by Eventarc"
-        yield "type", f"Cloud Scheduler knows cron and rate; {how}"
-    if schedule.start is not None or schedule.end is not None:
-        yield "end" if schedule.start is None else "start", "Cloud Scheduler has no `start` and no `end`"
-
-
-def _limits(step: Step) -> Iterator[tuple[Place, str]]:
-    match step.work:
-        case ForEach(max_parallel=int() as most) if most > AT_ONCE:
-            yield (
-                step.at("max_parallel"),
-                f"Cloud Workflows does {AT_ONCE} items at once at most; write max_parallel: {AT_ONCE}, or less",
-            )
-        case Wait(seconds=float() | int() as seconds) if seconds > LONGEST_SECONDS:
-            yield (
-                step.at("duration"),
-                "an execution of Cloud Workflows lives for a year; wait for less, or let a schedule start what is "
-                "behind the wait",
-            )
 
 
 def _begin(plan: Plan, parameters: Mapping[str, str], numbers: Mapping[str, int], used: set[str]) -> Steps:
@@ -269,22 +237,6 @@ def _end(plan: Plan, works: Works, numbers: Mapping[str, int]) -> Steps:
 
 def _ascii(text: str) -> str:
     return text.replace("\\", "/").replace('"', "'")
-
-
-def _check(document: Any, plan: Plan) -> None:
-    """What the construction promises: no expression is longer than Cloud Workflows takes."""
-    match document:
-        case str() if document.startswith("${") and len(document) > MOST_EXPRESSION:
-            raise Misconfigured(
-                f"{plan.place} an expression has {len(document)} characters, and Cloud Workflows takes "
-                f"{MOST_EXPRESSION}; use shorter names"
-            )
-        case dict():
-            for value in document.values():
-                _check(value, plan)
-        case list():
-            for value in document:
-                _check(value, plan)
 
 
 def _scheduler(plan: Plan, options: Options, name: str) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from shared.common.errors import Misconfigured
 from shared.pipelines.read import read_definition
 from shared.pipelines.schedule import parse_cron
-from shared.pipelines.targets.stepfunctions import MOST_BYTES, STEPFUNCTIONS
+from shared.pipelines.targets.stepfunctions import STEPFUNCTIONS
+from shared.pipelines.targets.stepfunctions_bounds import MOST_BYTES
 from shared.pipelines.targets.stepfunctions_triggers import aws_cron
 from shared.pipelines.targets.target import Options
 from shared.pipelines.targets.workflows import WORKFLOWS

@@ -18,7 +18,8 @@ from shared.pipelines.plan import Plan
 from shared.pipelines.platform import Platform
 from shared.pipelines.read import read_definition
 from shared.pipelines.targets.target import Feature, Options
-from shared.pipelines.targets.workflows import MOST_BYTES, WORKFLOWS
+from shared.pipelines.targets.workflows import WORKFLOWS
+from shared.pipelines.targets.workflows_bounds import MOST_BYTES
 from tests.shared.pipelines.conftest import SAMPLES, job, levels
 from tests.shared.pipelines.targets.emulator import Emulator, emulator, install
 
