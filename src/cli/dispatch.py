@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from src.cli.screen import Screen
 if TYPE_CHECKING:
     from shared.orchestrator.configuration import Configuration
     from shared.orchestrator.dispatcher import Dispatcher
+    from shared.orchestrator.inputs.postgres import PostgresInput
     from shared.orchestrator.settings import Surroundings
     from src.dispatch.gate import Gate
     from src.dispatch.house import House
@@ -167,16 +169,32 @@ def validate(screen: Screen, config: Path) -> None:
 @click.pass_obj
 def install(screen: Screen, config: Path) -> None:
     """Install outbox and triggers for every postgres input of CONFIG. A second time changes nothing."""
-    _each_database(screen, config, "set_up", "has triggers on")
+    around, answer = surrounded(screen), dict[str, list[str]]()
+    for one in _databases(screen, config):
+        answer[one.name] = one.set_up(around)
+        screen.say(f"{one.name} has triggers on {', '.join(answer[one.name]) or 'no table'}")
+        for pattern in one.unmatched(around):
+            screen.warn(f'{one.name}: no table fits "{pattern}" now; one that is made later is found')
+    screen.answer(answer)
 
 
-@verb("uninstall", "sluice dispatch uninstall dispatch.toml")
+@verb("uninstall", "sluice dispatch uninstall dispatch.toml", "sluice dispatch uninstall dispatch.toml --yes")
 @CONFIG
+@click.option("--yes", is_flag=True, help="Do not ask where events wait that nobody has read.")
 @json_option
 @click.pass_obj
-def uninstall(screen: Screen, config: Path) -> None:
-    """Take outbox and triggers of every postgres input of CONFIG out again; no trace stays in the databases."""
-    _each_database(screen, config, "tear_down", "has no triggers any more on")
+def uninstall(screen: Screen, config: Path, yes: bool) -> None:
+    """Take outbox and triggers of every postgres input of CONFIG out again; no trace stays in the databases.
+
+    Events that wait in an outbox and that nobody has read are thrown away with it; where there are any, it asks.
+    """
+    around, answer = surrounded(screen), dict[str, list[str]]()
+    inputs = _databases(screen, config)
+    _agree(screen, {one.name: count for one in inputs if (count := one.unread(around))}, yes)
+    for one in inputs:
+        answer[one.name] = one.tear_down(around)
+        screen.say(f"{one.name} has no triggers any more on {', '.join(answer[one.name]) or 'no table'}")
+    screen.answer(answer)
 
 
 for command in (serve, validate, install, uninstall, graph, status, events, logs, dead):
@@ -184,16 +202,26 @@ for command in (serve, validate, install, uninstall, graph, status, events, logs
 dispatch.params.append(DEBUG)
 
 
-def _each_database(screen: Screen, config: Path, how: str, what: str) -> None:
+def _agree(screen: Screen, unread: Mapping[str, int], yes: bool) -> None:
+    """Raises `Misconfigured` where events would be lost and nobody agrees."""
+    from shared.common.errors import Misconfigured
+
+    if not unread:
+        return
+    text = "; ".join(f"{name}: {count} events wait that nobody has read" for name, count in unread.items())
+    screen.warn(text)
+    if yes:
+        screen.warn("they are thrown away")
+    elif not (sys.stdin.isatty() and click.confirm("Throw them away?", err=True)):
+        raise Misconfigured(
+            "nothing was taken out", hint="let serve read them first, or throw them away with --yes"
+        )
+
+
+def _databases(screen: Screen, config: Path) -> list[PostgresInput]:
     from shared.orchestrator.inputs.postgres import PostgresInput
 
-    around = surrounded(screen)
-    answer: dict[str, list[str]] = {}
-    for one in parsed(config).input:
-        if isinstance(one, PostgresInput):
-            act: Callable[[Surroundings], list[str]] = getattr(one, how)
-            answer[one.name] = act(around)
-            screen.say(f"{one.name} {what} {', '.join(answer[one.name]) or 'no table'}")
-    if not answer:
+    found = [one for one in parsed(config).input if isinstance(one, PostgresInput)]
+    if not found:
         screen.say(f"{config} has no postgres input")
-    screen.answer(answer)
+    return found

@@ -62,6 +62,16 @@ class PostgresInput(InputSettings):
         with connect(around.filled(self.connection_string, input=self.name), self.name) as connection:
             return install(self, connection)
 
+    def unread(self, around: Surroundings) -> int:
+        """Events that wait to be read, and that `tear_down` would throw away."""
+        with connect(around.filled(self.connection_string, input=self.name), self.name) as connection:
+            return self.outbox.unread(connection)
+
+    def unmatched(self, around: Surroundings) -> list[str]:
+        """The patterns of `tables` that no table fits now; `set_up` has to have run."""
+        with connect(around.filled(self.connection_string, input=self.name), self.name) as connection:
+            return self.outbox.unmatched(connection, self.tables)
+
     def tear_down(self, around: Surroundings) -> list[str]:
         """Take all of it out again; the tables that had triggers."""
         with connect(around.filled(self.connection_string, input=self.name), self.name) as connection:
@@ -141,6 +151,13 @@ class Listener:
                 "no triggers are installed for this input",
                 hint="run: sluice dispatch install CONFIG (or set install = true)",
                 input=self.settings.name,
+            )
+        for one in outbox.unmatched(connection, self.settings.tables):
+            LOG.warning(
+                'input %s: no table fits "%s" now',
+                self.settings.name,
+                one,
+                extra={"where": {"input": self.settings.name}},
             )
         connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(outbox.channel)))
         token = outbox.token(connection)

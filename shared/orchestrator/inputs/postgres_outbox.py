@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS sluice_dispatch.input (
 CREATE OR REPLACE FUNCTION sluice_dispatch.attach(slug text, wanted text[], relation oid) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
-  place text; keys text; operation text; transition text; had bytea; want bytea;
+  place text; keys text; operation text; transition text; had bytea; want bytea; shape boolean;
 BEGIN
   SELECT format('%I.%I', n.nspname, c.relname) INTO place
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation;
@@ -42,21 +42,32 @@ BEGIN
   FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])
   WHERE i.indrelid = relation AND i.indisprimary;
   FOREACH operation IN ARRAY ARRAY['INSERT', 'UPDATE', 'DELETE'] LOOP
-    SELECT tgargs INTO had FROM pg_trigger
+    SELECT tgargs, tgoldtable IS NOT NULL OR operation = 'INSERT' INTO had, shape FROM pg_trigger
     WHERE tgrelid = relation AND tgname = format('sluice_%s_%s', slug, lower(operation));
-    IF FOUND AND operation = ANY (wanted) AND had = coalesce(want, '') THEN CONTINUE; END IF;
+    IF FOUND AND operation = ANY (wanted) AND had = coalesce(want, '') AND shape THEN CONTINUE; END IF;
     IF FOUND THEN
       EXECUTE format('DROP TRIGGER %I ON %s', format('sluice_%s_%s', slug, lower(operation)), place);
     END IF;
     IF NOT operation = ANY (wanted) THEN CONTINUE; END IF;
-    transition := CASE operation WHEN 'DELETE' THEN 'OLD' ELSE 'NEW' END;
+    transition := CASE operation WHEN 'INSERT' THEN 'NEW TABLE AS changed' WHEN 'DELETE' THEN 'OLD TABLE AS changed'
+                  ELSE 'OLD TABLE AS former NEW TABLE AS changed' END;
     EXECUTE format(
-      'CREATE TRIGGER %I AFTER %s ON %s REFERENCING %s TABLE AS changed FOR EACH STATEMENT '
+      'CREATE TRIGGER %I AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT '
       'EXECUTE FUNCTION sluice_dispatch.%I(%s)',
       format('sluice_%s_%s', slug, lower(operation)), operation, place, transition,
       'note_' || slug, coalesce(keys, ''));
   END LOOP;
 END $body$;
+CREATE OR REPLACE FUNCTION sluice_dispatch.key_of(changed jsonb, names text[]) RETURNS text
+LANGUAGE sql IMMUTABLE AS $body$
+  SELECT CASE pg_catalog.cardinality(names)
+    WHEN 0 THEN 'row:' || pg_catalog.md5(changed::text)
+    WHEN 1 THEN changed ->> names[pg_catalog.array_lower(names, 1)]
+    ELSE (SELECT '{' || pg_catalog.string_agg(
+            pg_catalog.to_json(k.name)::text || ': ' || (changed -> k.name)::text, ', ' ORDER BY k.place) || '}'
+          FROM pg_catalog.unnest(names) WITH ORDINALITY AS k(name, place))
+  END
+$body$;
 CREATE OR REPLACE FUNCTION sluice_dispatch.chosen(slug text, patterns text[]) RETURNS SETOF oid
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $body$
   SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -87,18 +98,31 @@ CREATE TABLE IF NOT EXISTS sluice_dispatch.{outbox} (
 );
 CREATE OR REPLACE FUNCTION sluice_dispatch.{note}() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+  place text := TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME;
+  names text[] := coalesce(TG_ARGV, '{{}}');
+  moved boolean := false;
 BEGIN
-  INSERT INTO sluice_dispatch.{outbox} (location, operation, key, payload)
-  SELECT TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME, TG_OP,
-    CASE TG_NARGS
-      WHEN 0 THEN 'row:' || md5(to_jsonb(changed)::text)
-      WHEN 1 THEN to_jsonb(changed) ->> TG_ARGV[0]
-      ELSE (SELECT '{{' || string_agg(to_json(k.name)::text || ': ' || (to_jsonb(changed) -> k.name)::text, ', '
-                                      ORDER BY k.place) || '}}'
-            FROM unnest(TG_ARGV) WITH ORDINALITY AS k(name, place))
-    END,
-    CASE WHEN {rows} OR TG_NARGS = 0 THEN to_jsonb(changed) END
-  FROM changed;
+  IF TG_OP = 'UPDATE' AND TG_NARGS > 0 THEN
+    INSERT INTO sluice_dispatch.{outbox} (location, operation, key, payload)
+    SELECT place, 'DELETE', o.key, CASE WHEN {rows} THEN o.fields END
+    FROM (SELECT sluice_dispatch.key_of(to_jsonb(former), names) AS key, to_jsonb(former) AS fields FROM former) o
+    WHERE NOT EXISTS (SELECT FROM changed WHERE sluice_dispatch.key_of(to_jsonb(changed), names) = o.key);
+    moved := FOUND;
+  END IF;
+  IF moved THEN
+    INSERT INTO sluice_dispatch.{outbox} (location, operation, key, payload)
+    SELECT place,
+      CASE WHEN n.key IN (SELECT sluice_dispatch.key_of(to_jsonb(former), names) FROM former)
+        THEN TG_OP ELSE 'INSERT' END,
+      n.key, CASE WHEN {rows} THEN n.fields END
+    FROM (SELECT sluice_dispatch.key_of(to_jsonb(changed), names) AS key, to_jsonb(changed) AS fields FROM changed) n;
+  ELSE
+    INSERT INTO sluice_dispatch.{outbox} (location, operation, key, payload)
+    SELECT place, TG_OP, sluice_dispatch.key_of(to_jsonb(changed), names),
+      CASE WHEN {rows} OR TG_NARGS = 0 THEN to_jsonb(changed) END
+    FROM changed;
+  END IF;
   IF FOUND THEN
     PERFORM pg_notify({channel}, '');
   END IF;
@@ -198,6 +222,21 @@ class Outbox:
             if left is not None and left[0] == 0:
                 connection.execute("DROP SCHEMA sluice_dispatch CASCADE")
         return had
+
+    def unread(self, connection: Connection[Any]) -> int:
+        """Events that wait in the outbox."""
+        if not self.is_installed(connection):
+            return 0
+        found = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(self.table)).fetchone()
+        return int(found[0]) if found else 0
+
+    def unmatched(self, connection: Connection[Any], tables: Sequence[str]) -> list[str]:
+        """The patterns that no table fits; `install` has to have run."""
+        query = """
+        SELECT x.given FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS x(given, pattern, place)
+        WHERE NOT EXISTS (SELECT FROM sluice_dispatch.chosen('', ARRAY[x.pattern])) ORDER BY x.place
+        """
+        return [row[0] for row in connection.execute(query, (list(tables), [pattern(one) for one in tables]))]
 
     def is_installed(self, connection: Connection[Any]) -> bool:
         found = connection.execute("SELECT to_regclass(%s)", (f'{SCHEMA}."outbox_{self.slug}"',)).fetchone()

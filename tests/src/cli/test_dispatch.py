@@ -235,6 +235,29 @@ def test_the_precipitation_example(databases: dict[str, str], tmp_path: Path) ->
     assert [] == rows("RAW", "SELECT 1 FROM pg_namespace WHERE nspname LIKE 'sluice%'")
 
 
+def test_what_nobody_has_read_is_not_thrown_away_unasked(
+    databases: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dispatch.yml").write_text(
+        "input: [{name: raw, type: postgres, connection_string: '${RAW}', tables: [precipitation, 'typo*']}]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAW", databases["RAW"])
+    with psycopg.connect(databases["RAW"], autocommit=True) as connection:
+        installed = CliRunner().invoke(sluice, ["dispatch", "install", "dispatch.yml"])
+        connection.execute((INSERT + ROW).encode())
+        kept = CliRunner().invoke(sluice, ["dispatch", "uninstall", "dispatch.yml"])
+        (waiting,) = connection.execute("SELECT count(*) FROM sluice_dispatch.outbox_raw").fetchall()
+        gone = CliRunner().invoke(sluice, ["dispatch", "uninstall", "dispatch.yml", "--yes"])
+        left = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname LIKE 'sluice%'").fetchall()
+
+    assert 'raw: no table fits "typo*" now' in installed.output
+    assert (2, (1,)) == (kept.exit_code, waiting)
+    assert "raw: 1 events wait that nobody has read" in kept.output
+    assert "--yes" in kept.output
+    assert (0, []) == (gone.exit_code, left)
+
+
 def test_a_document_with_faults_is_refused_with_their_lines(tmp_path: Path) -> None:
     file = tmp_path / "dispatch.toml"
     file.write_text('[[process]]\nname = "p"\ntype = "container"\n[process.execution_context]\nenv = "A"\n')

@@ -291,3 +291,62 @@ def test_operations_that_are_not_asked_for_write_nothing(database: str) -> None:
 
     assert [("public.serial_key", "delete", "1")] == seen.told()
     assert seen.events[0].payload is None
+
+
+def test_a_changed_key_is_the_end_of_one_row_and_the_begin_of_another(database: str) -> None:
+    """Also in one statement with rows that keep theirs, and where keys change places: those are only updated."""
+    execute(
+        database,
+        "CREATE TABLE t (a int, b int, v text, PRIMARY KEY (a, b))",
+        "CREATE TABLE u (id int PRIMARY KEY DEFERRABLE, v text)",
+    )
+    one = settings(database, tables=["t", "u"])
+    one.set_up(Surroundings())
+    with listening(one) as (seen, _):
+        execute(
+            database,
+            "INSERT INTO t VALUES (1, 1, 'x'), (2, 2, 'y')",
+            "UPDATE t SET a = 3, v = 'z' WHERE a = 1",
+            "UPDATE t SET a = CASE a WHEN 2 THEN 9 ELSE a END",
+            "INSERT INTO u VALUES (1, 'one'), (2, 'two')",
+            "UPDATE u SET id = 3 - id",
+        )
+        until(lambda: len(seen.events) == 11)
+    told = [(e.operation.text, e.id, (e.payload or {})["v"]) for e in seen.events]
+
+    assert [
+        ("delete", '{"a": 1, "b": 1}', "x"),
+        ("create", '{"a": 3, "b": 1}', "z"),
+        ("delete", '{"a": 2, "b": 2}', "y"),
+    ] == told[2:5]
+    assert {("create", '{"a": 9, "b": 2}', "y"), ("update", '{"a": 3, "b": 1}', "z")} == {*told[5:7]}
+    assert {("update", "1", "two"), ("update", "2", "one")} == {*told[9:]}
+
+
+def test_triggers_of_an_older_installation_are_renewed(database: str) -> None:
+    execute(database, "CREATE TABLE t (id int PRIMARY KEY)")
+    one = settings(database)
+    one.set_up(Surroundings())
+    execute(
+        database,
+        "DROP TRIGGER sluice_raw_writes_update ON t",
+        "CREATE TRIGGER sluice_raw_writes_update AFTER UPDATE ON t REFERENCING NEW TABLE AS changed "
+        "FOR EACH STATEMENT EXECUTE FUNCTION sluice_dispatch.note_raw_writes('id')",
+    )
+    one.set_up(Surroundings())
+    with listening(one) as (seen, _):
+        execute(database, "INSERT INTO t VALUES (1)", "UPDATE t SET id = 2")
+        until(lambda: len(seen.events) == 3)
+
+    assert [("create", "1"), ("delete", "1"), ("create", "2")] == [(op, key) for _, op, key in seen.told()]
+
+
+def test_patterns_that_no_table_fits_are_told(database: str, caplog: pytest.LogCaptureFixture) -> None:
+    execute(database, TABLES)
+    one = settings(database, tables=["serial*", "typo*", "Odd Schema.*"])
+    one.set_up(Surroundings())
+    with caplog.at_level("WARNING", logger="sluice.dispatch"), listening(one):
+        until(lambda: caplog.messages)
+
+    assert ["typo*"] == one.unmatched(Surroundings())
+    assert ['input raw_writes: no table fits "typo*" now'] == caplog.messages
