@@ -4,6 +4,7 @@ Misconfigured ├── UnknownOperation   an event or a filter names an operati
               ├── UnknownInput       a link or a command names an input that there is not
               ├── UnknownProcess     a link, a command or a journaled event names a process that there is not
               └── MissingImage       a container process has no image
+Refused       └── Declined           a program of ours said that somebody must act before it can go well
 Transient     ├── NonZeroExit        a command or a container ended with another code than 0
               ├── Failed             what a process asked answered that it went wrong
               ├── TimedOut           a process took longer than it may
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shared.common.errors import Misconfigured, Superseded, Transient, unknown
+from shared.common.errors import Misconfigured, Refused, Superseded, Transient, unknown
 
 
 class UnknownOperation(Misconfigured):
@@ -38,6 +39,14 @@ class UnknownProcess(Misconfigured):
 class MissingImage(Misconfigured):
     def __init__(self) -> None:
         super().__init__("container image missing", hint='say which: execution_context.image = "…"')
+
+
+class Declined(Refused):
+    """`logs` is what the program wrote."""
+
+    def __init__(self, message: str, *, logs: str = "") -> None:
+        super().__init__(message)
+        self.logs = logs
 
 
 class NonZeroExit(Transient):

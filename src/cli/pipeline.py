@@ -177,6 +177,7 @@ def pipeline() -> None:
     show_default=True,
     help="Steps at work at once.",
 )
+@click.option("--wait", is_flag=True, help="Wait for the end of a run of this pipeline that is at work.")
 @click.option("--state", type=FILES, help="Where the run is remembered. [.sluice/pipelines/NAME.json]")
 @click.option(
     "--functions", metavar="URL", help="Where executor functions of jobs are; their names go behind it."

@@ -46,6 +46,7 @@ def run_here(
     parameters: Path | None,
     notify: bool,
     same_names: SameNames,
+    wait: bool,
 ) -> int:
     """Run a definition and say how it went; the exit code. Raises `Misconfigured` before anything begins."""
     place = Workplace.open()
@@ -59,6 +60,7 @@ def run_here(
         most,
         state,
         same_names,
+        wait=wait,
     )
     known = Functions(_platform(parameters), functions or "")
     began = place.clock.monotonic()

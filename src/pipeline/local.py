@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from shared.common.clock import random_token
@@ -43,7 +43,10 @@ _DEEPEST = 10
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to run and how. `again`: from this step on; `resume`: what did not end well; both take up the last run."""
+    """What to run and how. `again`: from this step on; `resume`: what did not end well; both take up the last run.
+
+    `wait`: for the end of a run that is at work already, instead of an error.
+    """
 
     file: Path
     parameters: Mapping[str, JSON] = field(default_factory=dict)
@@ -54,6 +57,7 @@ class Order:
     state: Path | None = None
     same_names: SameNames = "levels"
     depth: int = 0
+    wait: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ def run(
     """
     plan = read_plan(order.file, same_names=order.same_names)
     state = order.state or STATES / f"{plan.name}.json"
-    with _locked(state, plan):
+    with _locked(state, plan, wait=_waiting(place, stop) if order.wait else None):
         before = _remembered(state, order)
         parameters = _parameters(plan, before.parameters if before else {}, order.parameters)
         facts = before.facts if before else _facts(place, plan, order.at)
@@ -229,16 +233,37 @@ def _write(state: Path, memory: Memory) -> None:
 
 
 @contextmanager
-def _locked(state: Path, plan: Plan) -> Iterator[None]:
-    """One run of a pipeline at a time per state file. Raises `Misconfigured` when another process has it."""
+def _locked(state: Path, plan: Plan, *, wait: Callable[[], bool] | None) -> Iterator[None]:
+    """One run of a pipeline at a time per state file.
+
+    Raises `Misconfigured` when another process has it; with `wait` only when that says so.
+    """
     state.parent.mkdir(parents=True, exist_ok=True)
     with state.with_suffix(".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        while not _is_held(lock):
+            if wait is not None and wait():
+                continue
             raise Misconfigured(
                 f"pipeline {plan.name} is running already",
                 hint="wait for it, or give another --state FILE",
                 file=state,
             ) from None
         yield
+
+
+def _is_held(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _waiting(place: Workplace, stop: Callable[[], bool]) -> Callable[[], bool]:
+    """Lets some time pass; False when the run shall not begin any more."""
+
+    def wait() -> bool:
+        place.clock.sleep(0.2)
+        return not stop()
+
+    return wait

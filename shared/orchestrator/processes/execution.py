@@ -1,11 +1,13 @@
 """Process `stepfunctions`: an execution of a state machine, with the event as its input.
 
 The execution's name comes from the key of the pair, so an attempt that is made again finds the execution that it began
-and starts no second one. An execution that failed keeps its name for 90 days; attempts after that have a number behind.
+and starts no second one. An execution that failed keeps its name for 90 days; what is tried after that has the first
+number behind that is free.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -63,9 +65,12 @@ class Execution:
         return Status(self.name, f"{arn}\n{found.get('output', '')}"[:4000])
 
     def _started(self, api: Any, event: Event, run: Run) -> str:
-        """The ARN of the execution of this pair: the one that is there unless it has failed."""
+        """The ARN of the execution of this pair: the one that is there unless it has failed.
+
+        Attempts do not count here: those of an event that came back from the dead letters begin at 1 again.
+        """
         first = token(run.key, 40)
-        for number in range(1, run.attempt + 1):
+        for number in itertools.count(1):
             name = first if number == 1 else f"{first}-{number}"
             arn = f"{self.machine.replace(':stateMachine:', ':execution:')}:{name}"
             found = self._described(api, arn)
@@ -74,9 +79,9 @@ class Execution:
                 return str(
                     api.start_execution(stateMachineArn=self.machine, name=name, input=text)["executionArn"]
                 )
-            if found["status"] in ("RUNNING", "SUCCEEDED", "PENDING_REDRIVE") or number == run.attempt:
+            if found["status"] in ("RUNNING", "SUCCEEDED", "PENDING_REDRIVE"):
                 return arn
-        raise AssertionError("an attempt has a number")
+        raise AssertionError("there is always a free number")
 
     def _described(self, api: Any, arn: str) -> dict[str, Any] | None:
         try:

@@ -7,7 +7,9 @@ client token too, so a call whose answer was lost starts no second task.
 from __future__ import annotations
 
 import base64
+import itertools
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +22,9 @@ from shared.orchestrator.event import Event
 from shared.orchestrator.faults import Failed, NonZeroExit, TimedOut
 from shared.orchestrator.settings import ProcessSettings, Surroundings
 from shared.orchestrator.status import Status
+
+_JUST_NOW = timedelta(minutes=1)
+"""A task that stopped within this time may be the one of this very attempt, whose dispatcher was killed meanwhile."""
 
 
 class TaskContext(BaseModel):
@@ -81,11 +86,28 @@ class Task:
                     "assignPublicIp": "ENABLED" if context.public_ip else "DISABLED",
                 }
             }
+        began = self.clock.now()
+        for number in itertools.count():
+            arn = self._asked(api, run, own, more, number)
+            if not self._is_old(api, arn, began):
+                return arn
+        raise AssertionError("there is always another token")
+
+    def _is_old(self, api: Any, arn: str, now: datetime) -> bool:
+        """Whether the token was that of a task which stopped some time ago, before the event came back from the dead
+        letters: ECS answers with it for a day.
+        """
+        found = api.describe_tasks(cluster=self.context.cluster, tasks=[arn])["tasks"]
+        stopped = found[0].get("stoppedAt") if found else None
+        return stopped is not None and now - stopped > _JUST_NOW
+
+    def _asked(self, api: Any, run: Run, own: dict[str, str], more: dict[str, Any], number: int) -> str:
+        context, again = self.context, f":{number}" if number else ""
         answer = api.run_task(
             cluster=context.cluster,
             taskDefinition=context.task_definition,
             launchType=context.launch_type,
-            clientToken=token(f"{run.key}:{run.attempt}"),
+            clientToken=token(f"{run.key}:{run.attempt}{again}"),
             startedBy=token(run.key, 36),
             overrides={
                 "containerOverrides": [

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import json
+import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import boto3
@@ -16,8 +18,9 @@ from shared.common.errors import Misconfigured, Refused, Transient
 from shared.common.fakes import FakeClock
 from shared.orchestrator.doors import Run
 from shared.orchestrator.event import Event, Operation
-from shared.orchestrator.faults import Failed, NonZeroExit, TimedOut
+from shared.orchestrator.faults import Declined, Failed, NonZeroExit, TimedOut
 from shared.orchestrator.inputs.queue import Receiver
+from shared.orchestrator.policy import hopeless
 from shared.orchestrator.processes.execution import Execution
 from shared.orchestrator.processes.lambda_function import Function
 from shared.orchestrator.processes.product import IngestProcess, LoadProcess, PipelineProcess
@@ -130,6 +133,17 @@ def test_an_execution_that_failed_is_followed_by_another_one(states: Any) -> Non
     assert 2 == len(states.list_executions(stateMachineArn=arn)["executions"])
 
 
+def test_what_comes_back_from_the_dead_letters_begins_a_new_execution(states: Any) -> None:
+    """Its attempts begin at 1 again, and the names of those are taken by executions that failed."""
+    arn = machine(states, "sick", Type="Fail", Error="NoTotal", Cause="it has none")
+
+    for _ in range(3):
+        with pytest.raises(Failed, match="NoTotal"):
+            execution(states, arn).execute(EVENT, run(attempt=1))
+
+    assert 3 == len(states.list_executions(stateMachineArn=arn)["executions"])
+
+
 def test_an_execution_that_takes_too_long_goes_on_and_the_attempt_ends(states: Any) -> None:
     class Slow:
         def describe_execution(self, **_: Any) -> dict[str, Any]:
@@ -194,6 +208,29 @@ def test_the_token_of_an_attempt_is_its_own_and_always_the_same() -> None:
         tokens.append(api.asked["clientToken"])
 
     assert tokens[0] == tokens[1] != tokens[2]
+
+
+def test_what_comes_back_from_the_dead_letters_begins_a_new_task() -> None:
+    """For a day ECS answers to the token of an attempt with the task that it began then."""
+    asked: list[str] = []
+    clock = FakeClock()
+
+    class Remembering(Ecs):
+        def run_task(self, **words: Any) -> dict[str, Any]:
+            asked.append(words["clientToken"])
+            return {"tasks": [{"taskArn": f"arn:task/{len(asked)}"}]}
+
+        def describe_tasks(self, **words: Any) -> dict[str, Any]:
+            tasks = words["tasks"]
+            stopped = clock.now() - timedelta(hours=1 if tasks == ["arn:task/1"] else 0)
+            ours = {"name": "main", "exitCode": 3 if tasks == ["arn:task/1"] else 0}
+            return {"tasks": [{"lastStatus": "STOPPED", "stoppedAt": stopped, "containers": [ours]}]}
+
+    context = TaskContext(cluster="c", task_definition="d:3", container="main", subnets=("s-1",))
+    status = Task("p", context, {}, lambda service: Remembering(), clock).execute(EVENT, run())
+
+    assert "arn:task/2" in status.logs
+    assert 2 == len(set(asked))
 
 
 def test_a_task_that_ends_badly_does_not_start_or_takes_too_long_has_failed() -> None:
@@ -315,7 +352,7 @@ def test_a_queue_that_is_not_there_is_named(queue: tuple[Any, str]) -> None:
                 type="pipeline",
                 execution_context={"definition": "p.yml", "parameters": {"day": "${DAY}"}},
             ),
-            ["pipeline", "run", "p.yml", "--param", "day=2026-11-20"],
+            ["pipeline", "run", "p.yml", "--wait", "--param", "day=2026-11-20"],
         ),
     ],
 )
@@ -324,4 +361,28 @@ def test_work_of_this_product_is_a_command(settings: Any, words: list[str]) -> N
         words={"DAY": "2026-11-20"}, doors={"product": lambda given: (["sluice", *given], {"A": "1"})}
     )
 
-    assert (("sluice", *words), {"A": "1"}) == (settings.open(around).command, settings.open(around).env)
+    command = settings.open(around).command
+    assert (("sluice", *words), {"A": "1"}) == (command.command, command.env)
+
+
+def test_pipelines_run_one_at_a_time_unless_it_is_said() -> None:
+    context = {"definition": "p.yml"}
+
+    assert 1 == PipelineProcess(name="a", type="pipeline", execution_context=context).concurrency
+    assert (
+        3 == PipelineProcess(name="a", type="pipeline", execution_context=context, concurrency=3).concurrency
+    )
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 4])
+def test_the_exit_code_of_this_product_says_who_must_act(code: int) -> None:
+    script = f"import sys; print('error: no such source'); sys.exit({code})"
+    around = Surroundings(doors={"product": lambda given: ([sys.executable, "-c", script], {})})
+    process = LoadProcess(name="a", type="load", execution_context={"source": "shop"}).open(around)
+
+    with pytest.raises(NonZeroExit if code == 1 else Declined) as raised:
+        process.execute(EVENT, run(timeout=20))
+    assert isinstance(raised.value, NonZeroExit | Declined)
+    assert "error: no such source" in raised.value.logs
+    assert ("process exited with code 1" if code == 1 else "no such source") == str(raised.value)
+    assert hopeless(raised.value) == (code != 1)

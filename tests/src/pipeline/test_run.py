@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -395,3 +397,19 @@ def test_a_query_of_mariadb_is_cancelled_at_its_timeout(
             _ends_in_time(call, "select sleep(60) as s")
     except Missing as reason:
         pytest.skip(str(reason))
+
+
+def test_a_run_waits_for_the_one_that_is_at_work_when_it_is_told_to(call: Callable[..., Result]) -> None:
+    text = "pipeline:\n  name: one\n  steps:\n    - {name: a, type: wait, duration: 1s}"
+    file = write("one.yaml", text)
+    Path(".sluice/pipelines").mkdir(parents=True)
+    with Path(".sluice/pipelines/one.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        refused = call(file)
+        release = threading.Timer(0.5, lambda: fcntl.flock(lock, fcntl.LOCK_UN))
+        release.start()
+        waited = call(file, "--wait", "--json")
+        release.join()
+
+    assert (2, True) == (refused.exit_code, "pipeline one is running already" in refused.stderr)
+    assert {"a": "succeeded"} == states(waited)
