@@ -19,6 +19,7 @@ from shared.gitops.manifest import Manifest
 from shared.gitops.repository import ChangeKind, FileChange, Repository
 from shared.gitops.stale import Contents, Scope, with_defaults
 from shared.pipelines.defaults_place import is_defaults
+from shared.pipelines.starts import check_starts
 
 
 class Inspector(Protocol):
@@ -89,7 +90,7 @@ def plan(
     return Preview(
         base,
         head,
-        changes_between(_sides(old, wanted, inspector), _sides(new, wanted, inspector)),
+        changes_between(_sides(old, wanted, inspector), _without_circles(_sides(new, wanted, inspector))),
         contracts={path: _contract(path, old, new) for path in sorted(touched) if scope.is_contract(path)},
         overlap=tuple(sorted(theirs & set(relevant))),
     )
@@ -152,6 +153,18 @@ def _sides(contents: Contents | _Merged, paths: Iterable[str], inspector: Inspec
         except Exception as error:  # noqa: BLE001  # one file must not take the others with it; it is told
             found[path] = Side(path, error=f"{path}: the compiler failed: {type(error).__name__}: {error}")
     return found
+
+
+def _without_circles(sides: dict[str, Side]) -> dict[str, Side]:
+    """Pipelines that would wait for each other are faults of each; only those that are looked at are known."""
+    plans = [side.plan for side in sides.values() if side.plan]
+    for path, side in sides.items():
+        if side.plan:
+            try:
+                check_starts(side.plan, plans)
+            except Misconfigured as error:
+                sides[path] = Side(path, error=str(error))
+    return sides
 
 
 def _contract(path: str, old: Contents, new: _Merged) -> Compatibility | str:

@@ -136,6 +136,19 @@ def test_a_definition_that_cannot_be_compiled_is_shown_with_its_line_and_fails_t
     assert "1 broken" in headline(preview)
 
 
+def test_pipelines_that_would_wait_for_each_other_fail_the_preview_at_their_lines() -> None:
+    text = "pipeline:\n  name: {}\n  steps:\n    - {{name: s, type: pipeline, pipeline: {}}}"
+    pairs = (("p1", "p2"), ("p2", "p1"), ("p3", "p1"))
+    files = {f"flows/{name}.yml": text.format(name, other).encode() for name, other in pairs}
+    preview = previewed(changed({**files}))
+
+    found = {change.name: change.after.error for change in preview.changes if change.kind is Kind.BROKEN}
+    assert not preview.passes
+    assert {"flows/p1.yml", "flows/p2.yml"} == found.keys()
+    assert "flows/p1.yml:4:" in found["flows/p1.yml"]
+    assert "p1 -> p2 -> p1" in found["flows/p1.yml"]
+
+
 def test_the_cost_of_30_days_is_estimated() -> None:
     preview = previewed(changed({"flows/orders.yml": ORDERS.replace("0 3 * * *", "0 * * * *").encode()}))
 
