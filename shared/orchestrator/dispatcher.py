@@ -138,11 +138,17 @@ class Dispatcher:
         return True
 
     def edit(self, how: Edit, *, after: int | None = None, note: str = "") -> Versioned:
-        """Change the document by a function of `change`; without `after`, whatever version it is at."""
+        """Change the document by a function of `change`; without `after`, whatever version it is at.
+
+        What changes nothing makes no version.
+        """
         current = self.journal.document()
         if after is not None and after != current.number:
             current = Versioned(after, current.document)
-        return self.replace(how(current.document), after=current.number, note=note)
+        made = how(current.document)
+        if made == current.document and after in (None, self.version):
+            return current
+        return self.replace(made, after=current.number, note=note)
 
     def pause(self, name: str) -> Versioned:
         return self.edit(lambda document: change.pause(document, name, paused=True), note=f"pause {name}")

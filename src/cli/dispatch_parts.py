@@ -90,12 +90,22 @@ def shape(found: Configuration) -> str:
 
 def listed(screen: Screen, found: list[Kept]) -> None:
     rows = [
-        (one.id, clock_time(one.at), one.standing.text, one.event.trigger, one.event.operation.text, one.event.location,
-         one.event.id[:40], _why(one))
+        (one.id, clock_time(one.at), one.standing.text, one.event.trigger, one.event.operation.text,
+         _cut(one.event.location, 60), _cut(one.event.id, 40), _why(one))
         for one in found
     ]  # fmt: skip
     head = ("number", "at", "", "trigger", "operation", "location", "id", "")
     screen.say(table(rows, head=head, right=[0]) if rows else "none")
+
+
+def _cut(text: str, most: int) -> str:
+    """The text on one line, not wider than `most`.
+
+    >>> _cut("a" * 9, 5), _cut("a  b", 5)
+    ('aaaa…', 'a b')
+    """
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def further(screen: Screen, numbers: list[int], limit: int) -> None:

@@ -150,7 +150,7 @@ def _rest(house: House, call: Call, *, paused: bool) -> Response:
 
 
 def _edit(house: House, call: Call, how: Edit, note: str) -> Versioned:
-    after = call.after()
+    after, before = call.after(), house.dispatcher.version
     for left in reversed(range(TRIES)):
         try:
             made = house.dispatcher.edit(how, after=after, note=note)
@@ -158,7 +158,8 @@ def _edit(house: House, call: Call, how: Edit, note: str) -> Versioned:
             if after is not None or not left:
                 raise
         else:
-            _noted(made)
+            if made.number != before:
+                _noted(made)
             return made
     raise AssertionError  # the last try returned or raised
 

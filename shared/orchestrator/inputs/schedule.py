@@ -62,6 +62,11 @@ class ScheduleInput(InputSettings):
         if found[1] == "rate" and _RATE.fullmatch(found[2]) is None:
             raise ValueError(f'"{found[2]}" is no rate; for example rate(5 minutes)')
         if found[1] == "cron":
+            if len(fields := found[2].split()) != 5:
+                raise ValueError(
+                    f'"{found[2]}" is no cron expression: it has {len(fields)} fields; '
+                    "five are right: minute hour day month weekday"
+                )
             try:
                 next(CronSim(found[2].strip(), datetime(2026, 1, 1, tzinfo=UTC)))
             except CronSimError as error:

@@ -85,13 +85,23 @@ export class Refusal extends Error {
   }
 }
 
+// Numbers that JavaScript's own would round keep the digits they were sent with.
+export function read(text) {
+  if (!JSON.rawJSON) return JSON.parse(text);
+  return JSON.parse(text, (_, value, { source } = {}) => {
+    if (typeof value !== "number" || !source) return value;
+    const isExact = Number.isInteger(value) ? Number.isSafeInteger(value) : source.replace(/e.*|\D/gi, "").replace(/^0+/, "").length <= 17;
+    return isExact ? value : JSON.rawJSON(source);
+  });
+}
+
 export async function api(method, path, body, headers = {}) {
   const sent = { ...headers };
   if (token) sent.Authorization = `Bearer ${token}`;
   if (method !== "GET") sent["Content-Type"] = "application/json";
   const answer = await fetch(`/api${path}`, { method, headers: sent, body, cache: "no-store", credentials: "omit" });
   const text = await answer.text();
-  const plain = text && /json/.test(answer.headers.get("content-type") ?? "") ? JSON.parse(text) : {};
+  const plain = text && /json/.test(answer.headers.get("content-type") ?? "") ? read(text) : {};
   if (!answer.ok) throw new Refusal(answer.status, plain);
   return { plain, etag: answer.headers.get("etag") };
 }

@@ -199,6 +199,15 @@ def test_a_file_that_changed_holds_unless_the_document_changed_too(tmp_path: Pat
     assert [3, 4] == [begun(changed), begun(TEXT, replace=True)]
 
 
+def test_what_changes_nothing_makes_no_version(dispatcher: Dispatcher) -> None:
+    made = [dispatcher.pause("keep").number for _ in range(2)]
+    made += [dispatcher.edit(lambda known: change.pause(known, "keep", paused=True), after=2).number]
+    with pytest.raises(Superseded):
+        dispatcher.edit(lambda known: change.pause(known, "keep", paused=True), after=1)
+
+    assert [2, 2, 2] == made
+
+
 def test_while_it_drains_the_port_says_so_and_takes_nothing_in(tmp_path: Path) -> None:
     dispatcher = Dispatcher(KINDS, SqliteJournal(tmp_path / "j.db"), Surroundings())
     dispatcher.around.routes.mount("/look", lambda request: Response(200, b"seen"))

@@ -40,6 +40,12 @@ const DO = {
     return { badge, why, question };
   },
 
+  async digits(page) {
+    await page.getByRole("tab", { name: "Events" }).click();
+    await page.locator("#events").getByRole("button", { name: "Event 1", exact: true }).click();
+    return { payload: await page.locator("#panel pre", { hasText: '"total"' }).innerText() };
+  },
+
   async older(page) {
     await page.getByRole("tab", { name: /Dead letters/ }).click();
     const rows = page.locator("#dead tbody tr");

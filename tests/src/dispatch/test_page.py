@@ -67,6 +67,20 @@ def test_dead_letters_are_retried_and_dropped_by_clicking(done: Done, tmp_path: 
     assert ["done", "dropped", "done"] == ends
 
 
+def test_numbers_keep_their_digits(done: Done, tmp_path: Path) -> None:
+    payload = b'{"total": 12345678901234567890, "ratio": 0.12345678901234567890, "small": 7}'
+    with serving(tmp_path) as (_, client):
+        event = b'{"location": "l", "operation": "create", "id": "a", "payload": ' + payload + b"}"
+        assert 202 == client("POST", "/hooks/orders", event, Authorization="").status
+        found = done("digits", client)
+
+    assert ["12345678901234567890", "7"] == [
+        line.split()[-1].strip(",")
+        for line in found["payload"].splitlines()
+        if "ratio" not in line and ":" in line
+    ]
+
+
 def test_older_dead_letters_and_runs_are_shown_when_asked_for(done: Done, tmp_path: Path) -> None:
     with serving(tmp_path) as (dispatcher, client):
         for number in range(120):

@@ -51,6 +51,8 @@ def test_rates_stand_still_when_the_program_starts_anew() -> None:
         "rate(5 weeks)",
         "5 minutes",
         "cron(* * * *)",
+        "cron(* * * * * *)",
+        "cron(0 0 6 * * *)",
     ],
 )
 def test_what_is_no_schedule_is_refused(text: str) -> None:
