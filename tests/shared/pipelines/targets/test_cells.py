@@ -31,8 +31,8 @@ from tests.shared.pipelines.targets.cells.table import (
     Reads,
 )
 from tests.shared.pipelines.targets.cells.world import World
-from tests.shared.pipelines.targets.emulator import Emulator, emulator, install
-from tests.shared.pipelines.targets.machines import Machines, machines
+from tests.shared.pipelines.targets.emulator import Emulator
+from tests.shared.pipelines.targets.machines import Machines
 
 CELLS = [(feature, name) for feature in Feature for name in TargetName]
 
@@ -147,28 +147,14 @@ def test_what_the_picture_does_not_draw_the_graph_says_in_text(feature: Feature)
     assert example.picture in text
 
 
-@pytest.fixture(scope="module")
-def machine() -> Iterator[Machines]:
-    with machines() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def google() -> Iterator[Emulator]:
-    if problem := install():
-        pytest.skip(problem)
-    with emulator() as made:
-        yield made
-
-
 def runs_on(name: TargetName) -> Any:
     features = [feature for feature in Feature if (feature, name) not in REFUSED]
     return pytest.mark.parametrize("feature", features, ids=lambda feature: feature.name.lower())
 
 
 @runs_on(TargetName.STEPFUNCTIONS)
-def test_step_functions_does_it(machine: Machines, feature: Feature) -> None:
-    seen = step_functions(EXAMPLES[feature], machine, World())
+def test_step_functions_does_it(aws: Machines, feature: Feature) -> None:
+    seen = step_functions(EXAMPLES[feature], aws, World())
 
     check(EXAMPLES[feature], seen, TargetName.STEPFUNCTIONS)
     if feature is Feature.RUN_FIELDS:

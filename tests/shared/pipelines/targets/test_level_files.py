@@ -4,8 +4,6 @@ in tests/src/pipeline/test_levels.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from shared.pipelines.targets.target import TargetName
@@ -14,31 +12,17 @@ from tests.shared.pipelines.targets.cells.example import Example, check, level_f
 from tests.shared.pipelines.targets.cells.flow import once
 from tests.shared.pipelines.targets.cells.levels import LEVEL_FILES
 from tests.shared.pipelines.targets.cells.world import World
-from tests.shared.pipelines.targets.emulator import Emulator, emulator, install
-from tests.shared.pipelines.targets.machines import Machines, machines
+from tests.shared.pipelines.targets.emulator import Emulator
+from tests.shared.pipelines.targets.machines import Machines
 
 SHAPES = [(a, b, c) for a in (1, 2, 3) for b in (1, 2, 3) for c in (1, 2, 3)]
 
 
-@pytest.fixture(scope="module")
-def machine() -> Iterator[Machines]:
-    with machines() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def google() -> Iterator[Emulator]:
-    if problem := install():
-        pytest.skip(problem)
-    with emulator() as made:
-        yield made
-
-
 @pytest.mark.parametrize("name", LEVEL_FILES)
-def test_step_functions_does_what_a_level_file_says(machine: Machines, name: str) -> None:
+def test_step_functions_does_what_a_level_file_says(aws: Machines, name: str) -> None:
     check(
         LEVEL_FILES[name],
-        step_functions(LEVEL_FILES[name], machine, World()),
+        step_functions(LEVEL_FILES[name], aws, World()),
         TargetName.STEPFUNCTIONS,
     )
 
@@ -55,10 +39,10 @@ def shaped(levels: int, threads: int, steps: int) -> tuple[Example, list[list[li
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_step_functions_runs_every_shape_in_its_order(machine: Machines, shape: tuple[int, int, int]) -> None:
+def test_step_functions_runs_every_shape_in_its_order(aws: Machines, shape: tuple[int, int, int]) -> None:
     """LEVEL x THREAD x STEP; Cloud Workflows has the same in test_workflows.py."""
     example, names = shaped(*shape)
-    seen = step_functions(example, machine, World())
+    seen = step_functions(example, aws, World())
     order = seen.names()
 
     assert "succeeded" == seen.ended, seen.reason

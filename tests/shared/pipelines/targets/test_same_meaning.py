@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,26 +20,12 @@ from shared.pipelines.read import read_definition
 from shared.pipelines.targets.target import Options
 from shared.pipelines.targets.workflows import WORKFLOWS
 from tests.shared.pipelines.simulation import Act, Simulation
-from tests.shared.pipelines.targets.emulator import Emulator, emulator, install
+from tests.shared.pipelines.targets.emulator import Emulator
 from tests.shared.pipelines.targets.flows import Flow, Seen, World, level_flows, yaml_flows
-from tests.shared.pipelines.targets.machines import TIME, Machines, machines
+from tests.shared.pipelines.targets.machines import TIME, Machines
 
 MANY = int(os.environ.get("SAME_EXAMPLES", "0"))
 GOOGLE = Options(Platform(project="p", region="r", intermediate="intermediate"))
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[Machines]:
-    with machines() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def google() -> Iterator[Emulator]:
-    if problem := install():
-        pytest.skip(problem)
-    with emulator() as made:
-        yield made
 
 
 def here(plan: Plan, flow: Flow) -> Seen:

@@ -21,7 +21,7 @@ from shared.pipelines.targets.target import Feature, Options
 from shared.pipelines.targets.workflows import WORKFLOWS
 from shared.pipelines.targets.workflows_bounds import MOST_BYTES
 from tests.shared.pipelines.conftest import SAMPLES, job, levels
-from tests.shared.pipelines.targets.emulator import Emulator, emulator, install
+from tests.shared.pipelines.targets.emulator import Emulator
 
 PLATFORM = Options(Platform(project="p", region="r", intermediate="intermediate"))
 HEAD = "  max_runs: null\n"
@@ -41,19 +41,11 @@ def compiled(plan: Plan, options: Options = PLATFORM) -> dict[str, Any]:
     return made
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Emulator]:
-    if problem := install():
-        pytest.skip(problem)
-    with emulator() as made:
-        yield made
-
-
 @pytest.fixture
-def google(running: Emulator) -> Emulator:
-    running.functions.clear()
-    running.functions["executions"] = lambda e: {}
-    return running
+def google(google: Emulator) -> Emulator:
+    google.functions.clear()
+    google.functions["executions"] = lambda e: {}
+    return google
 
 
 def broken(event: Any) -> Any:
