@@ -50,10 +50,10 @@ class Declined(Refused):
 
 
 class NonZeroExit(Transient):
-    """`logs` is what the process wrote."""
+    """`logs` is what the process wrote; `why` is what is known beside the code."""
 
-    def __init__(self, code: int, *, logs: str = "") -> None:
-        super().__init__(f"process exited with code {code}")
+    def __init__(self, code: int, *, logs: str = "", why: str = "") -> None:
+        super().__init__(f"process exited with code {code}{f': {why}' if why else ''}")
         self.code = code
         self.logs = logs
 

@@ -116,7 +116,9 @@ class Runner:
         if code is None:
             raise TimedOut(run.timeout or 0.0, logs=logs)
         if code:
-            raise NonZeroExit(code, logs=logs)
+            no_memory = container.attrs["State"].get("OOMKilled")
+            why = f"it needed more memory than {self.context.memory} (execution_context.memory)"
+            raise NonZeroExit(code, logs=logs, why=why if no_memory else "")
         return Status(self.name, logs)
 
     def _sweep(self, engine: DockerClient) -> None:

@@ -247,7 +247,7 @@ def container(engine: Engine, **context: Any) -> Any:
         server.close()
 
 
-def ended(code: int) -> dict[str, tuple[int, Any]]:
+def ended(code: int, **state: Any) -> dict[str, tuple[int, Any]]:
     logs = b"\x01\x00\x00\x00\x00\x00\x00\x04out\n\x02\x00\x00\x00\x00\x00\x00\x04err\n"
     return {
         "image": (200, {"Id": "sha256:1", "RepoTags": []}),
@@ -255,7 +255,7 @@ def ended(code: int) -> dict[str, tuple[int, Any]]:
         "start": (204, b""),
         "inspect": (
             200,
-            {"Id": "c1", "State": {"Status": "exited", "ExitCode": code}, "Config": {"Tty": False}},
+            {"Id": "c1", "State": {"Status": "exited", "ExitCode": code, **state}, "Config": {"Tty": False}},
         ),
         "logs": (200, logs),
         "remove": (204, b""),
@@ -287,7 +287,8 @@ RUNNING = {
 @pytest.mark.parametrize(
     ("answers", "error", "message"),
     [
-        (ended(9), NonZeroExit, "process exited with code 9"),
+        (ended(9), NonZeroExit, "process exited with code 9$"),
+        (ended(137, OOMKilled=True), NonZeroExit, "process exited with code 137: it needed more memory than 512m"),
         (RUNNING, TimedOut, "0.3 s"),
         ({**ended(0), "create": (400, {"message": "bad parameter"})}, Misconfigured, "the engine answered: bad param"),
         ({**ended(0), "create": (500, {"message": "server error"})}, Transient, "the engine answered: server error"),
