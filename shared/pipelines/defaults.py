@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, reduce
 from pathlib import Path
+from posixpath import basename
 from typing import Any, get_args
 
 from shared.common.documents import Document, read_yaml
@@ -61,6 +62,8 @@ def names_in(defaults: Iterable[Document]) -> frozenset[str]:
 
 def refuse_defaults(file: str) -> None:
     """Raises `Misconfigured` for a file that is read as a definition and is none."""
+    if basename(file) == "_defaults.yaml":
+        raise Misconfigured(f"{file}:1:1 is not read by anybody", hint=f"shared defaults are called {NAME}")
     if is_defaults(file):
         raise Misconfigured(
             f"{file}:1:1 holds shared defaults and no pipeline",

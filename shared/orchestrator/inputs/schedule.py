@@ -8,6 +8,7 @@ several replicas over one journal raise it once.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from shared.orchestrator.settings import InputSettings, Surroundings
 _FORM = re.compile(r"\s*(cron|rate)\((.*)\)\s*")
 _RATE = re.compile(r"\s*([1-9][0-9]{0,6})\s+(second|minute|hour|day)s?\s*")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+LOG = logging.getLogger("sluice.dispatch")
 MOST = 1000
 """Missed times that are raised at most; the latest of them."""
 LOOK = 30.0
@@ -130,6 +132,13 @@ class Ticking:
         match self.settings.missed:
             case "all":
                 raised = due[-MOST:]
+                if len(due) > MOST:
+                    LOG.warning(
+                        "input %s: %d times were missed, and the newest %d are made up for",
+                        self.settings.name,
+                        len(due),
+                        MOST,
+                    )
             case "once":
                 raised = due[-1:]
             case _:

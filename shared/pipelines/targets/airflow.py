@@ -34,9 +34,7 @@ def compile_airflow(plan: Plan, options: Options) -> Mapping[str, bytes]:
     """
     check(plan, options)
     found = {f"dags/{plan.name}.py": _source(plan, options).encode()}
-    pools = dict(_pools(plan))
-    if pools:
-        found[f"pools/{plan.name}.json"] = (json.dumps(pools, indent=2) + "\n").encode()
+    found |= pools_of(plan)
     return found
 
 
@@ -105,6 +103,12 @@ def _names_of_pieces() -> Iterator[str]:
             yield from names_of(line)
     for line in LINES:
         yield from names_of(line)
+
+
+def pools_of(plan: Plan) -> Mapping[str, bytes]:
+    """`pools/NAME.json`, for `airflow pools import`; nothing where the plan needs none."""
+    pools = dict(_pools(plan))
+    return {f"pools/{plan.name}.json": (json.dumps(pools, indent=2) + "\n").encode()} if pools else {}
 
 
 def _pools(plan: Plan) -> Iterator[tuple[str, dict[str, object]]]:

@@ -14,7 +14,7 @@ from shared.common.errors import Misconfigured, unknown
 from shared.pipelines.plan import Plan
 from shared.pipelines.schedule import Cron, Event, Once, Rate
 from shared.pipelines.step import Place, Step
-from shared.pipelines.targets.airflow import writing_of
+from shared.pipelines.targets.airflow import pools_of, writing_of
 from shared.pipelines.targets.airflow_dag import about
 from shared.pipelines.targets.airflow_tasks import asset_url, gated, pool_name
 from shared.pipelines.targets.airflow_works import Writing
@@ -30,7 +30,7 @@ _COMMAND = 'cd "${SLUICE_HOME:-.}" && printf %s "$SLUICE_STEP" | ${SLUICE_COMMAN
 
 
 def compile_dagfactory(plan: Plan, options: Options) -> Mapping[str, bytes]:
-    """`dagfactory/NAME.yaml`. Raises `Misconfigured` with the place of all that dag-factory cannot say."""
+    """`dagfactory/NAME.yaml`, and `pools/NAME.json` where the plan needs pools. Raises `Misconfigured` with the place of all that dag-factory cannot say."""
     if options.engine_version not in (2, 3):
         raise unknown("version of Airflow", str(options.engine_version), ("2", "3"))
     if options.layout != LAYOUT:
@@ -39,7 +39,8 @@ def compile_dagfactory(plan: Plan, options: Options) -> Mapping[str, bytes]:
     faults: list[tuple[Place, str]] = sorted({*refused(plan, options, gated(plan.steps))})
     if faults:
         raise Misconfigured("\n".join(f"{place} {text}" for place, text in faults))
-    return {f"dagfactory/{plan.name}.yaml": _yaml(_head(plan), {plan.name: _dag(plan, writing)})}
+    text = _yaml(_head(plan), {plan.name: _dag(plan, writing)})
+    return {f"dagfactory/{plan.name}.yaml": text, **pools_of(plan)}
 
 
 def _head(plan: Plan) -> str:
@@ -172,4 +173,4 @@ def _work(step: Step, writing: Writing) -> dict[str, Any]:
     }
 
 
-DAGFACTORY = Target(TargetName.DAGFACTORY, compile_dagfactory, FEATURES)
+DAGFACTORY = Target(TargetName.DAGFACTORY, compile_dagfactory, FEATURES, version=2)

@@ -158,6 +158,8 @@ def test_what_only_shows_together_is_told_where_it_is_written() -> None:
 
 
 def test_defaults_are_no_definition() -> None:
+    with pytest.raises(Misconfigured, match=r"_defaults.yaml:1:1 is not read by anybody"):
+        read_definition("pipeline: {}", file="sales/_defaults.yaml")
     with pytest.raises(Misconfigured, match=r"sales/_defaults.yml:1:1 holds shared defaults and no pipeline"):
         read_definition(DEFAULTS, file="sales/_defaults.yml")
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 
 from shared.common.fakes import START, FakeClock
-from shared.orchestrator.inputs.schedule import ScheduleInput
+from shared.orchestrator.inputs.schedule import MOST, ScheduleInput
 from shared.orchestrator.settings import Surroundings
 from tests.shared.orchestrator.inputs.outlet import Kept
 
@@ -84,6 +84,14 @@ def test_times_that_nobody_saw(missed: Literal["once", "all", "skip"], number: i
 
     assert number == len(outlet.events)
     assert "2026-11-20T10:00:00+00:00" == outlet.bookmark()
+
+
+def test_what_is_not_made_up_for_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    outlet = Kept(looks=1, clock=FakeClock(START), bookmark=(START - timedelta(hours=30)).isoformat())
+    schedule("rate(1 minute)", missed="all").open(Surroundings()).run(outlet)
+
+    assert MOST == len(outlet.events)
+    assert "1800 times were missed, and the newest 1000 are made up for" in caplog.text
 
 
 def test_a_clock_that_is_set_back_raises_nothing_twice() -> None:

@@ -151,7 +151,7 @@ READS: Mapping[Cell, tuple[Reads, ...]] = {
     (Feature.FOREACH_PARALLEL, _A): (Reads(_DAG, "max_active_tis_per_dagrun=2"),),
     (Feature.FOREACH_PARALLEL, _W): (Reads(_SOURCE, "*/parallel/concurrency_limit", 2),),
     (Feature.POOLS, _A): (Reads(_DAG, 'pool="p.db"'), Reads("pools/p.json", "p.db/slots", 2)),
-    (Feature.POOLS, _D): (Reads(_YAML, "p/tasks/0/pool", "p.db"),),
+    (Feature.POOLS, _D): (Reads(_YAML, "p/tasks/0/pool", "p.db"), Reads("pools/p.json", "p.db/slots", 2)),
     (Feature.POOLS, _W): (Reads(_SOURCE, "*/parallel/branches", 3),),
     (Feature.MAX_PARALLEL, _A): (Reads(_DAG, "max_active_tasks=2"),),
     (Feature.MAX_PARALLEL, _D): (Reads(_YAML, "p/max_active_tasks", 2),),
