@@ -133,12 +133,8 @@ class Ticking:
             case "all":
                 raised = due[-MOST:]
                 if len(due) > MOST:
-                    LOG.warning(
-                        "input %s: %d times were missed, and the newest %d are made up for",
-                        self.settings.name,
-                        len(due),
-                        MOST,
-                    )
+                    text = "input %s: %d times were missed, and the newest %d are made up for"
+                    LOG.warning(text, self.settings.name, len(due), MOST)
             case "once":
                 raised = due[-1:]
             case _:

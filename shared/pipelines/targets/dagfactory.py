@@ -30,7 +30,10 @@ _COMMAND = 'cd "${SLUICE_HOME:-.}" && printf %s "$SLUICE_STEP" | ${SLUICE_COMMAN
 
 
 def compile_dagfactory(plan: Plan, options: Options) -> Mapping[str, bytes]:
-    """`dagfactory/NAME.yaml`, and `pools/NAME.json` where the plan needs pools. Raises `Misconfigured` with the place of all that dag-factory cannot say."""
+    """`dagfactory/NAME.yaml`, and `pools/NAME.json` where the plan needs pools.
+
+    Raises `Misconfigured` with the place of all that dag-factory cannot say.
+    """
     if options.engine_version not in (2, 3):
         raise unknown("version of Airflow", str(options.engine_version), ("2", "3"))
     if options.layout != LAYOUT:
