@@ -17,7 +17,7 @@ from shared.common.errors import Misconfigured, SluiceError, Superseded, Transie
 from shared.orchestrator import change
 from shared.orchestrator.configuration import Configuration, Kinds
 from shared.orchestrator.http_server import HttpServer
-from shared.orchestrator.journal import Store, Versioned
+from shared.orchestrator.journal import Store, Versioned, Written
 from shared.orchestrator.settings import Surroundings
 from shared.orchestrator.supervisor import Supervisor
 
@@ -45,6 +45,7 @@ class Dispatcher:
         document: Document | None = None,
         *,
         replace: bool = False,
+        written: Written | None = None,
         served: Callable[[Configuration], bool] = lambda configuration: False,
     ) -> Versioned:
         """Begin with the document of a file, or with the journal's own; the version that runs.
@@ -66,7 +67,7 @@ class Dispatcher:
             self.http = self._bound(made)
         try:
             if document is not None and is_new:
-                current = self._stored(document, after=current.number)
+                current = self._stored(document, written, after=current.number)
             self.configuration, self.version = made, current.number
             self.supervisor.limits = made.dispatcher
             self.supervisor.start(made.graph())
@@ -78,9 +79,9 @@ class Dispatcher:
             self.http.begin()
         return current
 
-    def _stored(self, document: Document, *, after: int) -> Versioned:
+    def _stored(self, document: Document, written: Written | None, *, after: int) -> Versioned:
         at = self.around.clock.now().timestamp()
-        number = self.journal.put_document(document.data, after=after, at=at, note=FROM_FILE)
+        number = self.journal.put_document(document.data, after=after, at=at, note=FROM_FILE, written=written)
         return self.journal.document(number)
 
     def listen(self) -> HttpServer:
@@ -96,8 +97,13 @@ class Dispatcher:
         """The document that runs, exactly as it was given."""
         return self.journal.document()
 
-    def replace(self, document: Mapping[str, Any], *, after: int, note: str = "") -> Versioned:
-        """Put a whole document into effect. Raises `Misconfigured` (all stays as it was) or `Superseded`."""
+    def replace(
+        self, document: Mapping[str, Any], *, after: int, note: str = "", written: Written | None = None
+    ) -> Versioned:
+        """Put a whole document into effect; `written` is the text that it was read from.
+
+        Raises `Misconfigured` (all stays as it was) or `Superseded`.
+        """
         with self._lock:
             made = self.parse(document)
             current = self.journal.document().number
@@ -109,7 +115,7 @@ class Dispatcher:
             graph = made.graph()
             self.supervisor.check(graph)
             at = self.around.clock.now().timestamp()
-            number = self.journal.put_document(document, after=after, at=at, note=note)
+            number = self.journal.put_document(document, after=after, at=at, note=note, written=written)
             self.configuration, self.version = made, number
             self.supervisor.change(graph)
             if _has_webhook(made):

@@ -150,6 +150,14 @@ def _stop(process: str, outcome: Outcome | None) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """A document as somebody wrote it, with comments: its text and the media type that this is in."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Versioned:
     """A version of the document, exactly as it was given; 0 is before the first."""
 
@@ -157,6 +165,7 @@ class Versioned:
     document: Mapping[str, Any] = field(default_factory=dict)
     at: float = 0.0
     note: str = ""
+    written: Written | None = None
 
 
 class Journal(Protocol):
@@ -231,8 +240,19 @@ class Archive(Protocol):
     def versions(self, *, limit: int = 50, before: int = 0) -> list[Versioned]:
         """The newest first; `before` is the number of a version, for the next page."""
 
-    def put_document(self, document: Mapping[str, Any], *, after: int, at: float, note: str = "") -> int:
-        """The number of the new version. Raises `Superseded` when `after` is not the current one."""
+    def put_document(
+        self,
+        document: Mapping[str, Any],
+        *,
+        after: int,
+        at: float,
+        note: str = "",
+        written: Written | None = None,
+    ) -> int:
+        """The number of the new version; `written` is what it was read from.
+
+        Raises `Superseded` when `after` is not the current one.
+        """
 
 
 class Store(Journal, Archive, Protocol):

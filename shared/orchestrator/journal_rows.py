@@ -8,7 +8,10 @@ from typing import Any
 
 from shared.orchestrator.event import Event, Operation
 from shared.orchestrator.graph import route_from_json
-from shared.orchestrator.journal import Kept, Outcome, Phase, Standing, Versioned
+from shared.orchestrator.journal import Kept, Outcome, Phase, Standing, Versioned, Written
+
+_TEXT = "$text"
+"""No document has a key of this name."""
 
 
 def event_of(text: str) -> Event:
@@ -43,4 +46,14 @@ def kept_of(rows: Iterable[Sequence[Any]], outcomes: Mapping[int, Sequence[Outco
 
 
 def versioned(row: Sequence[Any]) -> Versioned:
-    return Versioned(row[0], json.loads(row[1]), row[2], row[3])
+    body = json.loads(row[1])
+    if _TEXT not in body:
+        return Versioned(row[0], body, row[2], row[3])
+    return Versioned(row[0], body["document"], row[2], row[3], Written(body["kind"], body[_TEXT]))
+
+
+def document_body(document: Mapping[str, Any], written: Written | None) -> str:
+    """What `versioned` reads."""
+    if written is None:
+        return json.dumps(document)
+    return json.dumps({_TEXT: written.text, "kind": written.kind, "document": document})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -11,8 +10,8 @@ import psycopg
 
 from shared.common.errors import Superseded
 from shared.orchestrator import postgres_schema as sql
-from shared.orchestrator.journal import Kept, Outcome, Phase, Standing, Versioned
-from shared.orchestrator.journal_rows import kept_of, outcome_of, versioned
+from shared.orchestrator.journal import Kept, Outcome, Phase, Standing, Versioned, Written
+from shared.orchestrator.journal_rows import document_body, kept_of, outcome_of, versioned
 
 
 class PostgresArchive:
@@ -102,8 +101,16 @@ class PostgresArchive:
         with self._reading() as connection:
             return [versioned(row) for row in connection.execute(query, {"before": before, "limit": limit})]
 
-    def put_document(self, document: Mapping[str, Any], *, after: int, at: float, note: str = "") -> int:
-        body = json.dumps(document)
+    def put_document(
+        self,
+        document: Mapping[str, Any],
+        *,
+        after: int,
+        at: float,
+        note: str = "",
+        written: Written | None = None,
+    ) -> int:
+        body = document_body(document, written)
         with self._transaction() as connection:
             row = connection.execute(
                 "INSERT INTO sluice_journal.document (id, body, at, note) SELECT %(id)s, %(body)s, %(at)s, %(note)s "

@@ -10,8 +10,8 @@ from typing import Any
 
 from shared.common.errors import Superseded
 from shared.orchestrator import sqlite_schema as sql
-from shared.orchestrator.journal import Kept, Outcome, Phase, Standing, Versioned
-from shared.orchestrator.journal_rows import kept_of, outcome_of, versioned
+from shared.orchestrator.journal import Kept, Outcome, Phase, Standing, Versioned, Written
+from shared.orchestrator.journal_rows import document_body, kept_of, outcome_of, versioned
 
 _KEPT = "SELECT e.id, e.key, e.body, r.body, e.at, e.standing FROM event e JOIN route r ON r.id = e.route"
 
@@ -95,7 +95,15 @@ class SqliteArchive:
         with self._read() as connection:
             return [versioned(row) for row in connection.execute(query, (before, limit))]
 
-    def put_document(self, document: Mapping[str, Any], *, after: int, at: float, note: str = "") -> int:
+    def put_document(
+        self,
+        document: Mapping[str, Any],
+        *,
+        after: int,
+        at: float,
+        note: str = "",
+        written: Written | None = None,
+    ) -> int:
         with self._writing() as connection:
             current = connection.execute("SELECT coalesce(max(id), 0) FROM document").fetchone()[0]
             if current != after:
@@ -103,7 +111,7 @@ class SqliteArchive:
                     f"the document is at version {current}, and this change was made on version {after}",
                     hint="read it again, and make the change on what it is now",
                 )
-            row = (after + 1, json.dumps(document, ensure_ascii=False), at, note)
+            row = (after + 1, document_body(document, written), at, note)
             connection.execute("INSERT INTO document (id, body, at, note) VALUES (?, ?, ?, ?)", row)
         return after + 1
 

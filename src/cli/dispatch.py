@@ -13,7 +13,7 @@ import click
 from src.cli.app import DEBUG, examples, json_option, verb
 from src.cli.dispatch_dead import dead
 from src.cli.dispatch_look import events, graph, logs, status
-from src.cli.dispatch_parts import CONFIG, JOURNAL, parsed, read, shape, surrounded
+from src.cli.dispatch_parts import CONFIG, JOURNAL, parsed, read, shape, surrounded, written
 from src.cli.log_format import log_format
 from src.cli.screen import Screen
 
@@ -82,7 +82,7 @@ def serve(
     dispatcher = Dispatcher(kinds(), open_journal(journal, new=True), around)
     house = _mounted(screen, dispatcher, gate)
     with Stop("finishing what runs", quiet=screen.log is not None) as stop:
-        version = dispatcher.start(document, replace=replace, served=_served(gate))
+        version = dispatcher.start(document, replace=replace, written=written(config), served=_served(gate))
         screen.say(f"version {version.number} of the document; {shape(dispatcher.configuration)}")
         _tell_where(screen, dispatcher, gate)
         for turn in count(1):

@@ -18,7 +18,7 @@ from src.cli.screen import Screen, spoken, table
 if TYPE_CHECKING:
     from shared.common.documents import Document
     from shared.orchestrator.configuration import Configuration
-    from shared.orchestrator.journal import Kept, Store
+    from shared.orchestrator.journal import Kept, Store, Written
     from shared.orchestrator.settings import Surroundings
 
 CONFIG = click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
@@ -45,6 +45,15 @@ def read(config: Path) -> Document:
         raise Misconfigured(
             f"{config} cannot be read: {error.strerror}", hint="name a file that is there"
         ) from None
+
+
+def written(config: Path) -> Written | None:
+    """The text of a document that is no JSON, which would lose its comments."""
+    from shared.orchestrator.journal import Written
+
+    kinds = {".toml": "application/toml", ".yml": "application/yaml", ".yaml": "application/yaml"}
+    kind = kinds.get(config.suffix.lower())
+    return Written(kind, config.read_text(encoding="utf-8-sig")) if kind else None
 
 
 def parsed(config: Path) -> Configuration:

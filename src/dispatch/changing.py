@@ -15,7 +15,7 @@ from shared.orchestrator import change
 from shared.orchestrator.change import Section
 from shared.orchestrator.dispatcher import Edit
 from shared.orchestrator.http_door import Response
-from shared.orchestrator.journal import Versioned
+from shared.orchestrator.journal import Versioned, Written
 from shared.orchestrator.toml_text import read_toml
 from src.dispatch.answers import Problem, answered
 from src.dispatch.house import House
@@ -38,7 +38,10 @@ def put_document(house: House, call: Call) -> Response:
     if after is None:
         raise Problem(428, "If-Match is missing", hint="send the ETag of the document that was changed")
     document = _checked(house, call)
-    made = house.dispatcher.replace(document.data, after=after, note=call.query["note"] or "by the API")
+    kind, text = _kind(call), call.request.body
+    written = Written(kind, text.decode("utf-8-sig")) if kind in _READERS else None
+    note = call.query["note"] or "by the API"
+    made = house.dispatcher.replace(document.data, after=after, note=note, written=written)
     _noted(made)
     return answered(made.document, headers={"ETag": f'"{made.number}"'})
 
@@ -56,11 +59,14 @@ def _checked(house: House, call: Call) -> Document:
     return document
 
 
+def _kind(call: Call) -> str:
+    return call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 def _read(call: Call, most: int) -> Document:
     if len(call.request.body) > most:
         raise Problem(413, f"the body is longer than {most:,} bytes")
-    kind = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    reader = _READERS.get(kind, read_json_document)
+    reader = _READERS.get(_kind(call), read_json_document)
     document = reader(call.request.body, file="document")
     if not isinstance(document.data, Mapping):
         raise Problem(422, "document:1:1 this is no mapping", hint='expected {"name": …}')

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.orchestrator.http_door import Response
-from shared.orchestrator.journal import Kept, Standing
+from shared.orchestrator.journal import Kept, Standing, Versioned
 from shared.orchestrator.picture import runs as recent_runs
 from src.dispatch.answers import Problem, answered, told
 from src.dispatch.house import House
@@ -167,12 +167,23 @@ def version(house: House, call: Call) -> Response:
         found = house.journal.document(number)
     except KeyError:
         raise Problem(404, f"there is no version {text[:40]}", hint="/api/versions lists them") from None
-    return answered(found.document, headers={"ETag": f'"{found.number}"'})
+    return _as_asked(found, call)
 
 
 def document(house: House, call: Call) -> Response:
-    found = house.dispatcher.document()
-    return answered(found.document, headers={"ETag": f'"{found.number}"'})
+    return _as_asked(house.dispatcher.document(), call)
+
+
+def _as_asked(found: Versioned, call: Call) -> Response:
+    """The text as it was written where `Accept` names its type, else JSON."""
+    accepted = [
+        one.partition(";")[0].strip().lower() for one in call.request.headers.get("accept", "").split(",")
+    ]
+    headers = {"ETag": f'"{found.number}"', "Vary": "Accept"}
+    if found.written is None or found.written.kind not in accepted:
+        return answered(found.document, headers=headers)
+    answer = told(found.written.text, kind=f"{found.written.kind}; charset=utf-8")
+    return Response(answer.status, answer.body, {**answer.headers, **headers})
 
 
 def schema(house: House, call: Call) -> Response:

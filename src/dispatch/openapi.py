@@ -90,6 +90,9 @@ def _answer(one: Operation) -> dict[str, Any]:
         ("text/plain", {"type": "string"}) if one.answer == "text" else ("application/json", _ref(one.answer))
     )
     answer: dict[str, Any] = {"description": "As asked for.", "content": {kind: {"schema": schema}}}
+    if one.answer == "document" and one.method == "GET":
+        # As it was written, where Accept names that.
+        answer["content"] |= {text: {"schema": {"type": "string"}} for text in KINDS if text != kind}
     if one.versioned or one.answer in ("document", "node"):
         answer["headers"] = {
             "ETag": {"description": "The version of the document.", "schema": {"type": "string"}}

@@ -98,12 +98,12 @@ export function read(text) {
 export async function api(method, path, body, headers = {}) {
   const sent = { ...headers };
   if (token) sent.Authorization = `Bearer ${token}`;
-  if (method !== "GET") sent["Content-Type"] = "application/json";
+  if (method !== "GET") sent["Content-Type"] ??= "application/json";
   const answer = await fetch(`/api${path}`, { method, headers: sent, body, cache: "no-store", credentials: "omit" });
   const text = await answer.text();
   const plain = text && /json/.test(answer.headers.get("content-type") ?? "") ? read(text) : {};
   if (!answer.ok) throw new Refusal(answer.status, plain);
-  return { plain, etag: answer.headers.get("etag") };
+  return { plain, text, kind: (answer.headers.get("content-type") ?? "").split(";")[0], etag: answer.headers.get("etag") };
 }
 
 // Do what a button says, tell what came of it, and let nobody press twice.

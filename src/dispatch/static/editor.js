@@ -1,11 +1,14 @@
-// The document: edited as JSON, checked while one types, saved as the next version; all versions at the side.
+// The document: edited as it was written (TOML, YAML or JSON), checked while one types, saved as the next version; all versions at the side.
 
 import { act, api, fill, h, time, toast } from "./dom.js";
+
+const WRITTEN = { Accept: "application/toml, application/yaml, application/json;q=0.9" };
 
 export class Editor {
   constructor(section, changed) {
     this.changed = changed;
     this.etag = "";
+    this.kind = "application/json";
     this.saved = "";
     this.timer = 0;
     this.pages = 1; // of the list of versions
@@ -30,12 +33,18 @@ export class Editor {
   }
 
   async load(anyway = false) {
-    const { plain, etag } = await api("GET", "/document");
+    const found = await api("GET", "/document", undefined, WRITTEN);
     if (this.dirty && this.etag && !anyway) return;
-    this.etag = etag;
-    this.saved = this.text.value = JSON.stringify(plain, null, 2);
+    this.etag = found.etag;
+    this.saved = this.text.value = this.shown(found);
     this.tell([]);
     await this.list();
+  }
+
+  shown({ plain, text, kind }) {
+    this.kind = kind;
+    this.text.setAttribute("aria-label", `Document as ${kind.split("/")[1].toUpperCase()}`);
+    return kind === "application/json" ? JSON.stringify(plain, null, 2) : text;
   }
 
   async list() {
@@ -53,8 +62,7 @@ export class Editor {
   }
 
   async look(number) {
-    const { plain } = await api("GET", `/versions/${number}`);
-    this.text.value = JSON.stringify(plain, null, 2);
+    this.text.value = this.shown(await api("GET", `/versions/${number}`, undefined, WRITTEN));
     this.note.value = `back to version ${number}`;
     this.typed();
     toast(`Version ${number} is in the editor; Save puts it into effect`);
@@ -69,7 +77,7 @@ export class Editor {
   async check() {
     const text = this.text.value;
     try {
-      await api("POST", "/document/check", text);
+      await api("POST", "/document/check", text, { "Content-Type": this.kind });
       if (text === this.text.value) this.tell([]);
     } catch (error) {
       if (text === this.text.value) this.tell(faultsOf(error));
@@ -81,7 +89,7 @@ export class Editor {
     this.save.disabled = true;
     try {
       const note = this.note.value ? `?note=${encodeURIComponent(this.note.value)}` : "";
-      const { etag } = await api("PUT", `/document${note}`, this.text.value, { "If-Match": this.etag });
+      const { etag } = await api("PUT", `/document${note}`, this.text.value, { "If-Match": this.etag, "Content-Type": this.kind });
       this.etag = etag;
       this.saved = this.text.value;
       this.note.value = "";

@@ -12,7 +12,7 @@ from shared.common.errors import Misconfigured, Superseded, Transient
 from shared.orchestrator.event import Event, Operation
 from shared.orchestrator.faults import Fenced
 from shared.orchestrator.graph import Stop
-from shared.orchestrator.journal import Accept, Batch, Outcome, Phase, Standing, Store
+from shared.orchestrator.journal import Accept, Batch, Outcome, Phase, Standing, Store, Written
 from shared.orchestrator.postgres_journal import PostgresJournal
 from shared.orchestrator.sqlite_journal import MEMORY, SqliteJournal
 from tests.servers.cable import cable
@@ -196,11 +196,13 @@ def test_old_events_go_when_they_are_done(journal: Store) -> None:
 def test_documents_have_versions(journal: Store) -> None:
     document = {"process": [{"name": "é"}], "input": []}
     first = journal.put_document(document, after=0, at=1.0, note="n")
-    second = journal.put_document({}, after=1, at=2.0)
+    written = Written("application/toml", "# é\n")
+    second = journal.put_document({}, after=1, at=2.0, written=written)
     with pytest.raises(Superseded, match="at version 2, and this change was made on version 1"):
         journal.put_document({}, after=1, at=3.0)
 
     assert (1, 2) == (first, second)
+    assert ([written, None], {}) == ([one.written for one in journal.versions()], journal.document().document)
     assert (document, ["process", "input"]) == (
         journal.document(1).document,
         list(journal.document(1).document),

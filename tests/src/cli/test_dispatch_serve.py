@@ -67,7 +67,13 @@ def test_the_token_of_the_settings_opens_page_and_api(tmp_path: Path) -> None:
         url = lines[1].removeprefix("listening at ")
         answers = [get(f"{url}/api/graph", token)[0] for token in (TOKEN, "", TOKEN + "x")]
         page = get(url)
+        asked = {"Authorization": f"Bearer {TOKEN}", "Accept": "application/yaml"}
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{url}/api/document", headers=asked), timeout=10
+        ) as answer:
+            document = answer.read()
 
+    assert (tmp_path / "dispatch.yml").read_bytes() == document
     assert f"page: {url}/ with the token in DISPATCH_TOKEN" == lines[2]
     assert [200, 401, 401] == answers
     assert (200, True) == (page[0], b"<title>Sluice dispatch</title>" in page[1])

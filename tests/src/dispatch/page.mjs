@@ -40,6 +40,20 @@ const DO = {
     return { badge, why, question };
   },
 
+  async toml(page) {
+    await page.getByRole("tab", { name: "Document" }).click();
+    const editor = page.getByRole("textbox", { name: "Document as TOML" });
+    await editor.waitFor();
+    const before = await editor.inputValue();
+    await editor.fill(before.replace("# why", "# why not").replace("'python'", "'pythn'"));
+    const fault = await page.locator("#faults button").innerText();
+    await editor.fill(before.replace("# why", "# why not"));
+    await page.getByText("No faults.").waitFor();
+    await editor.press("Control+s");
+    await page.locator("#versions", { hasText: "Version 3" }).waitFor();
+    return { before, fault };
+  },
+
   async digits(page) {
     await page.getByRole("tab", { name: "Events" }).click();
     await page.locator("#events").getByRole("button", { name: "Event 1", exact: true }).click();

@@ -339,6 +339,29 @@ def test_a_page_of_another_origin_can_change_nothing(tmp_path: Path, token: str)
     assert (200, 2) == (own.status, dispatcher.document().number)
 
 
+def test_a_document_is_given_back_as_it_was_written_where_that_is_asked_for(
+    house: tuple[Dispatcher, Client],
+) -> None:
+    _, client = house
+    toml = "# why\n[[process]]\nname = 'p'  # ours\ntype = 'python'\nexecution_context = {callable = 'json:dumps'}\n"
+    put = client("PUT", "/api/document", toml.encode(), If_Match='"1"', Content_Type="application/toml")
+    plain = client("GET", "/api/document").plain
+    asked = {"Accept": "application/toml, application/json;q=0.9"}
+    seen = len(client.seen)
+    texts = [client("GET", path, **asked) for path in ("/api/document", "/api/versions/2")]
+    del client.seen[seen:]  # they are no JSON
+    first = client("GET", "/api/versions/1", **asked)
+    client("POST", "/api/nodes/p/pause")
+    changed = client("GET", "/api/document", **asked)
+
+    assert (200, put.plain, "p") == (put.status, plain, plain["process"][0]["name"])
+    assert [(toml, "application/toml; charset=utf-8", '"2"')] * 2 == [
+        (one.body.decode(), one.headers["content-type"], one.headers["etag"]) for one in texts
+    ]
+    assert first.headers["content-type"].startswith("application/json")
+    assert changed.plain["process"][0]["paused"] is True
+
+
 def test_with_the_token_a_change_without_a_body_needs_no_content_type(
     house: tuple[Dispatcher, Client],
 ) -> None:

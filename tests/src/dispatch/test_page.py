@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.orchestrator.journal import Standing
+from shared.orchestrator.journal import Standing, Written
 from src.dispatch.page import FOLDER, KINDS
 from tests.servers.browser import browser
 from tests.servers.databases import Missing
@@ -65,6 +65,18 @@ def test_dead_letters_are_retried_and_dropped_by_clicking(done: Done, tmp_path: 
 
     assert {"badge": "3", "why": "the report of order-key has no total", "question": "Really drop?"} == found
     assert ["done", "dropped", "done"] == ends
+
+
+def test_a_document_in_toml_is_edited_as_toml(done: Done, tmp_path: Path) -> None:
+    toml = "# why\n[[process]]\nname = 'p'\ntype = 'python'\nexecution_context = {callable = 'json:dumps'}\n"
+    with serving(tmp_path) as (dispatcher, client):
+        client("PUT", "/api/document", toml.encode(), If_Match='"1"', Content_Type="application/toml")
+        found = done("toml", client)
+        written = dispatcher.document().written
+
+    assert toml == found["before"]
+    assert "Line 4, column 8" in found["fault"]
+    assert Written("application/toml", toml.replace("why", "why not")) == written
 
 
 def test_numbers_keep_their_digits(done: Done, tmp_path: Path) -> None:
