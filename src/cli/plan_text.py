@@ -79,6 +79,8 @@ def _facts(change: Change, now: datetime) -> Iterator[str]:
             yield from _fact(sign, steps)
     for kind, names in change.needed.items():
         yield from _fact(f"new {kind}", names)
+    for finding in change.findings:
+        yield from _fact("look at", [str(finding)])
     before, after = change.cost(now)
     if before or after:
         yield from _fact("cost", [f"{before:.2f} -> {after:.2f} USD in 30 days (estimated)"])
@@ -122,6 +124,7 @@ def _change(change: Change, now: datetime) -> dict[str, Any]:
         "next_runs": [format_instant(run) for run in change.runs(now)],
         "steps": {"new": new, "gone": gone, "changed": changed},
         "needs": {kind: list(names) for kind, names in change.needed.items()},
+        "findings": [{"at": str(one.place), "rule": one.rule, "text": one.text} for one in change.findings],
         "usd_in_30_days": {"before": round(before, 4), "after": round(after, 4)},
         "diffs": change.diffs() if change.kind is not Kind.BROKEN else {},
     }

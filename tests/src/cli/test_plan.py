@@ -88,6 +88,18 @@ def test_a_definition_whose_query_changes_is_looked_at(ada: Person) -> None:
     ]
 
 
+def test_what_lint_finds_that_is_new_is_told(ada: Person) -> None:
+    tell = TELL.replace("}\n", ', headers: {Authorization: "Bearer abcdefgh12345678"}}\n')
+    ada.push({"pipelines/orders.yml": (ORDERS % "0 3 * * *" + tell).encode()}, branch="work")
+
+    told = invoke("origin/main").stdout
+    (finding,) = answer("origin/main")["changes"][0]["findings"]
+
+    assert ("secret", True) == (finding["rule"], finding["at"].startswith("pipelines/orders.yml:8:"))
+    assert "look at       pipelines/orders.yml:8:" in told
+    assert "abcdefgh12345678" not in told.partition("--- a/")[0]
+
+
 def test_what_does_not_pass_exits_with_4(ada: Person) -> None:
     ada.push(
         {
