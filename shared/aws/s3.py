@@ -109,18 +109,19 @@ class S3Store:
 
     def put_file(self, key: str, file: Path, *, sha256: str) -> str:
         """Upload `file` in one PUT, read from the disk as it goes; S3 refuses it when the digest does not fit."""
-        if (size := file.stat().st_size) > LARGEST_PUT:
-            raise Misconfigured(
-                f"a part of {size} bytes is larger than S3 takes at once",
-                hint="make the parts smaller than 5 GiB",
-                key=self.url(key),
-            )
+        self._check_size(key, file)
         try:
             return self._put(key, file, bytes.fromhex(sha256))
         except _Taken:
             if etag := self._same(key, sha256):
                 return etag
             raise FileExistsError(key) from None
+
+    def put_over(self, key: str, file: Path, *, sha256: str) -> str:
+        """Upload `file` in one PUT in the place of what is there: readers find the old object or the new one."""
+        self._check_size(key, file)
+        checksum = b64encode(bytes.fromhex(sha256)).decode()
+        return _bare(self._bucket.call("put_object", key, body=file, ChecksumSHA256=checksum)["ETag"])
 
     def delete(self, key: str) -> None:
         self._bucket.call("delete_object", key)
@@ -132,6 +133,14 @@ class S3Store:
         if self._scratch is None:
             self._scratch = _private(Path(tempfile.gettempdir()) / f"sluice-{os.getuid()}")
         return self._scratch
+
+    def _check_size(self, key: str, file: Path) -> None:
+        if (size := file.stat().st_size) > LARGEST_PUT:
+            raise Misconfigured(
+                f"a part of {size} bytes is larger than S3 takes at once",
+                hint="make the parts smaller than 5 GiB",
+                key=self.url(key),
+            )
 
     def _put(self, key: str, body: bytes | Path, digest: bytes) -> str:
         checksum = b64encode(digest).decode()

@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
+from shared.common.clock import SystemClock
 from shared.common.errors import Misconfigured, unknown
-from shared.common.ports import ObjectStore
 from shared.pipelines.step import Step
 from shared.pipelines.work import Ref, Store
+
+if TYPE_CHECKING:
+    from shared.aws.s3 import S3Store
 
 FORMATS = ("csv", "jsonl", "parquet")
 PLACES = (Store.FILE, Store.S3)
@@ -77,13 +80,15 @@ def duckdb_for(what: str) -> Any:
 
 
 def put(ref: Ref, name: str, file: Path, step: Step) -> str:
-    """Put a file where an output says, over what is there: at its path, or as `name` in its folder; its whole name."""
+    """Put a file where an output says: at its path, or as `name` in its folder; its whole name.
+
+    What is there stays until the new file is whole, and is replaced by it in one step.
+    """
     check_place(ref, step)
     path = f"{ref.path}{name}" if ref.path.endswith("/") else ref.path
     if _is_s3(ref):
         store, key = _store(path)
-        store.delete(key)
-        store.put_file(key, file, sha256=_digest(file))
+        store.put_over(key, file, sha256=_digest(file))
         return path
     target = _local(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -206,12 +211,12 @@ def _named(ref: Ref, name: str) -> str:
     return form
 
 
-def _store(path: str) -> tuple[ObjectStore, str]:
+def _store(path: str) -> tuple[S3Store, str]:
     """The bucket, and the key or prefix in it."""
-    from src.wiring import open_store
+    from shared.aws.s3 import S3Store
 
     bucket, _, key = path.removeprefix("s3://").partition("/")
-    return open_store(f"s3://{bucket}"), key
+    return S3Store(bucket, clock=SystemClock()), key
 
 
 def _digest(file: Path) -> str:

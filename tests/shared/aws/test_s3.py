@@ -90,6 +90,19 @@ def test_a_put_is_conditional_and_carries_its_checksum(proxy: FaultProxy, faulty
         assert headers["x-amz-checksum-sha256"] == "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="
 
 
+def test_putting_over_is_one_request_without_a_condition(
+    proxy: FaultProxy, faulty: Make, tmp_path: Path
+) -> None:
+    store = faulty()
+    for body in (b"old", b"hello"):
+        store.put_over("f", scratch_file(store, body), sha256=sha256(body))
+
+    assert b"hello" == store.get("f")
+    assert ["PUT", "PUT", "GET"] == [one.split()[0] for one in proxy.seen]
+    assert "If-None-Match" not in proxy.heard[1]
+    assert "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=" == proxy.heard[1]["x-amz-checksum-sha256"]
+
+
 @pytest.mark.parametrize("fault", [SLOW_DOWN, CONFLICT, BROKEN, CORRUPT, Fault("PUT", "reset")])
 def test_a_put_that_failed_for_now_is_repeated(faulty: Make, clock: FakeClock, fault: Fault) -> None:
     store = faulty(fault, fault)

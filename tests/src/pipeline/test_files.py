@@ -139,6 +139,22 @@ def test_a_query_goes_into_a_file_and_the_next_step_reads_it(
     assert [(1, "x, y"), (2, None)] == rows("select id, note from back order by id")
 
 
+def test_an_object_is_replaced_without_a_moment_in_which_it_is_not_there(
+    run: Callable[..., Result], bucket: Any
+) -> None:
+    bucket.Versioning().enable()
+    for number in (1, 2):
+        output(
+            run(
+                f"{{name: out, type: transformation, transformation_query: select {number} as id, outputs: [{{name: o, type: s3, path: 's3://lake/o.csv'}}]}}"
+            ),
+            "out",
+        )
+
+    versions = list(bucket.object_versions.all())  # with a delete marker for each deletion
+    assert [b"id\n1\n", b"id\n2\n"] == sorted(one.get()["Body"].read() for one in versions)
+
+
 def test_what_lands_is_also_written_where_an_output_says_and_each_part_once(
     run: Callable[..., Result],
 ) -> None:
