@@ -193,8 +193,12 @@ class BoundedHandler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(text)
 
     def log_error(self, format: str, *args: Any) -> None:
+        """Only the end of the patience comes here."""
         if self._incoming.has_begun:
-            self.bounds.tell(f"a request was cut: {format % args}")
+            seconds = self.bounds.patience
+            self.bounds.tell(
+                f"a request was cut: it was not there, or its answer not taken, after {seconds:g} s"
+            )
 
     def log_message(self, format: str, *args: Any) -> None:
         """Whoever answers tells what matters."""
