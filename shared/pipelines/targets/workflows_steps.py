@@ -111,7 +111,7 @@ class Writer:
                 run = _wait(wait, values, label)
             case _:
                 call = self.works.call(step, values)
-                run = [*values.steps, *_attempts(step, call, label, f"o{number}", state, self.used)]
+                run = _attempts(step, call, values, f"o{number}", state, self.used)
         run.append(
             {
                 f"{label}_well": _when(
@@ -243,10 +243,19 @@ def _wait(wait: Wait, values: Values, label: str) -> Steps:
     return [*values.steps, {f"{label}_sleep": {"call": "sys.sleep_until", "args": {"time": until}}}]
 
 
-def _attempts(step: Step, call: dict[str, Any], label: str, output: str, state: str, used: set[str]) -> Steps:
-    """A call that is tried so often; its output is wrapped in a list where null may come back."""
+def _attempts(
+    step: Step, call: dict[str, Any], values: Values, output: str, state: str, used: set[str]
+) -> Steps:
+    """A call that is tried so often; its output is wrapped in a list where null may come back.
+
+    What its values need is part of an attempt: a secret may be refused, and that concerns this step alone.
+    """
+    label = values.label
     end = "tolerated" if step.continue_if_fail else "failed"
     tried: dict[str, Any] = {"try": call}
+    if values.steps:
+        own = call.get("steps", [{f"{label}_call": call}])
+        tried["try"] = {"steps": [*values.steps, *own]}
     if step.retry.count:
         delay = max(1, ceil(step.retry.delay_seconds))
         used.add("every_failure")

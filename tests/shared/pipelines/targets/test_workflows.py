@@ -286,6 +286,27 @@ def test_items_of_a_foreach_beside_another_step_have_variables_of_their_own(
     ]
 
 
+def test_a_secret_that_is_refused_fails_the_attempt_of_its_step_and_nothing_else(google: Emulator) -> None:
+    """Refused once it is asked for again, and where it stays away the step is tolerated and people are told."""
+    plan = plan_of(
+        """
+        {name: once, type: call, url: "https://x.example.com/ok", headers: {Authorization: "Bearer ${secrets.LATE}"}, retries: 2}
+        {name: never, type: call, url: "https://x.example.com/no", method: POST, body: {t: "${secrets.GONE}"}, continue_if_fail: true, depends_on: [once]}
+        {name: query, type: call, url: "https://x.example.com/no", query: {key: "${secrets.GONE}"}, depends_on: [never]}
+        {name: beside, type: call, url: "https://x.example.com/ok", depends_on: [never]}
+        """,
+        head='  notifications: {on_failure: [{method: webhook, recipients: ["https://x.example.com/told"]}]}\n',
+    )
+    late = iter([broken, lambda e: "s"])
+    google.functions.update(GONE=broken, ok=lambda e: 1, told=lambda e: 1)
+    google.functions["LATE"] = lambda e: next(late)(e)  # noqa: PLW0108 - another one for each call
+    ended = google.run(compiled(plan))
+
+    assert ["never", "query"] == ended["error"]["failed"]
+    assert ["LATE", "LATE", "ok", "GONE"] == [name for name, _ in google.calls if name != "executions"][:4]
+    assert {"LATE": 2, "GONE": 2, "ok": 2, "told": 1, "executions": 1} == Counter(n for n, _ in google.calls)
+
+
 def test_a_run_waits_until_it_is_one_of_the_oldest(google: Emulator) -> None:
     """The list has the newest first: one is older than this, then none."""
     answers = iter([["this", "old"], ["new", "this"]])
