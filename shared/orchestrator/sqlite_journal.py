@@ -269,9 +269,13 @@ class SqliteJournal(SqliteArchive):
         return Transient(f"the journal cannot be used: {text}", file=self.path)
 
 
+_NAME_ANOTHER = "name the file of a journal, or one that is not there yet"
+
+
 def _connect(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
     try:
+        _refuse_foreign(connection, path)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -16000")
@@ -279,6 +283,20 @@ def _connect(path: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _refuse_foreign(connection: sqlite3.Connection, path: str) -> None:
+    """Before anything is written, were it only the mode of the file. Raises `Misconfigured`."""
+    try:
+        tables = {
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
+    except sqlite3.OperationalError:
+        raise  # locked, or a disk that fails
+    except sqlite3.DatabaseError as error:
+        raise Misconfigured(f"this is no journal: {error}", hint=_NAME_ANOTHER, file=path) from None
+    if tables and "pair" not in tables:
+        raise Misconfigured("this is a database of something else", hint=_NAME_ANOTHER, file=path)
 
 
 def _packed(outcomes: Sequence[Outcome]) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -119,6 +121,23 @@ def test_a_journal_in_memory_does_not_come_back_empty() -> None:
     journal.close()
     with pytest.raises(Misconfigured, match="ended with its dispatcher"):
         journal.counts()
+
+
+def test_files_of_others_stay_as_they_are(tmp_path: Path) -> None:
+    text, base = tmp_path / "notes", tmp_path / "theirs.db"
+    text.write_text("no database, but rather long " * 10)
+    with closing(sqlite3.connect(base)) as connection:
+        connection.execute("CREATE TABLE orders (id)")
+    before = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
+
+    for path, fault in ((text, "this is no journal: file is not a database"), (base, "of something else")):
+        for journal in (SqliteJournal(path), SqliteJournal(path, existing=True)):
+            with pytest.raises(Misconfigured, match=fault):
+                journal.counts()
+            with pytest.raises(Misconfigured, match=fault):
+                journal.open()
+            journal.close()
+    assert before == {one.name: one.read_bytes() for one in tmp_path.iterdir() if one.suffix != ".lock"}
 
 
 def test_a_file_that_is_another_ones_is_let_go(tmp_path: Path) -> None:
