@@ -207,7 +207,9 @@ def ready(one: Orchestrator, connection: Any) -> None:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks dispatch", description=__doc__)
     parser.add_argument("--events", type=int, default=20_000)
-    parser.add_argument("--long", type=int, default=200_000)
+    parser.add_argument(
+        "--long", type=int, default=1_000_000, help="events of the run that memory is watched in"
+    )
     parser.add_argument("--jobs", type=int, default=3_000, help="of `single` and `peer`")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--only", choices=PARTS, nargs="+")

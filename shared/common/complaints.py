@@ -7,7 +7,7 @@ as they are written, and knows which other keys and values would have been right
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -74,10 +74,19 @@ def complaints(error: ValidationError, model: type[BaseModel], data: Any) -> Ite
     schema: Schema = model.__pydantic_core_schema__
     findings: list[_Finding] = []
     definitions = {d["ref"]: d for d in schema.get("definitions", ())}
-    for detail in error.errors(include_url=False):
-        findings.extend(_findings(detail, _Walk(definitions), schema, data))
+    details = error.errors(include_url=False)
+    for detail in details:
+        if not _follows(detail, details):
+            findings.extend(_findings(detail, _Walk(definitions), schema, data))
     for finding in _without_other_choices(findings, data):
         yield finding.complaint()
+
+
+def _follows(detail: Mapping[str, Any], details: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a list is too short only because pydantic leaves out what is wrong in it."""
+    path = detail["loc"]
+    inside = (one for one in details if len(one["loc"]) > len(path) and one["loc"][: len(path)] == path)
+    return detail["type"] == "too_short" and any(inside)
 
 
 class _Walk:
@@ -163,6 +172,9 @@ def _findings(detail: Mapping[str, Any], walk: _Walk, schema: Schema, data: Any)
             yield _unknown_key(
                 place, str(detail["loc"][-1]), {n for s in place.schemas for n in _field_names(s)}
             )
+        case "too_short":
+            there, least = (detail["ctx"][name] for name in ("actual_length", "min_length"))
+            yield _Finding(place, f"needs {least} or more, and has {there}")
         case "union_tag_not_found":
             yield from _no_tag(place, walk, _at(data, place.path))
         case "union_tag_invalid":

@@ -305,6 +305,16 @@ class TestParse:
             "s.yml:4:7",
         ]
 
+    def test_a_list_that_is_too_short_is_told_unless_what_is_in_it_is_wrong(self) -> None:
+        class Short(BaseModel):
+            names: Annotated[tuple[int, ...], Field(min_length=1)]
+
+        with pytest.raises(Misconfigured, match=r"^f:1:8 names: needs 1 or more, and has 0$"):
+            read_yaml("names: []", file="f").parse(Short)
+        with pytest.raises(Misconfigured, match=r"^f:1:9 names\[0\]: expected a whole number") as wrong:
+            read_yaml("names: [one]", file="f").parse(Short)
+        assert 1 == len(str(wrong.value).splitlines())
+
     def test_a_validator_of_the_whole_may_refuse(self) -> None:
         assert problems("name: bad\n") == ['s.yml:1:1 "bad" is no name']
 
