@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ class Served:
 @contextmanager
 def serving(*, connections: int = 8, patience: float = 10.0) -> Iterator[Served]:
     told: list[str] = []
-    handler = type(
+    handler: Any = type(
         "Handler", (Echo,), {"seen": [], "release": threading.Event(), "working": threading.Semaphore(0)}
     )
     server = BoundedServer(

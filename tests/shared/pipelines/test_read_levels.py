@@ -7,7 +7,7 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -300,6 +300,7 @@ def test_a_fault_is_told_with_its_line(written: list[Any], expected: list[str]) 
 
 
 def test_all_faults_of_a_file_are_told_at_once() -> None:
+    five, seven = cast("Any", 5), cast("Any", 7)
     data = json.loads(
         levels(
             [[job("1", "a", TYPE="asynch"), job("2", "b", WAIT_TIME_SECONDS="soon", TRUE_JOB="99")]],
@@ -307,7 +308,11 @@ def test_all_faults_of_a_file_are_told_at_once() -> None:
                 [job("3", "c", READ_INPUT_FROM="nobody"), job("4", "d", NEXT="77")],
                 [choice("5", TRUE_JOB="99"), job("6", "b", FUNCTION_ID_NAME=True)],
             ],
-            [[{"JOB_ID": "7", "TYPE": "workflows", "colour": 1}], [5, job("8", "h", READ_INPUT_FROM="a")], 7],
+            [
+                [{"JOB_ID": "7", "TYPE": "workflows", "colour": 1}],
+                [five, job("8", "h", READ_INPUT_FROM="a")],
+                seven,
+            ],
             [[job("9", "i", LAST_STEP="True", NEXT="10"), job("10", "j", STEP_PROPERTIES="{")]],
         ).replace('"LEVEL_ID": "2"', '"LEVEL_ID": "1"')
     )

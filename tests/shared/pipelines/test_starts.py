@@ -34,7 +34,7 @@ def test_a_level_file_that_waits_for_itself_is_refused() -> None:
 
 
 def test_a_pipeline_may_start_itself_without_waiting() -> None:
-    assert starting("p", "p", "      wait: false\n")
+    assert 1 == len(starting("p", "p", "      wait: false\n").steps)
 
 
 def test_pipelines_that_wait_for_each_other_are_refused_each_at_its_line() -> None:

@@ -54,7 +54,8 @@ class Place(Workplace):
     def store(self) -> Any:
         return self.landing
 
-    def telemetry(self) -> Telemetry:
+    def telemetry(self, *, served: str = "") -> Telemetry:
+        del served
         log = open_log(f"test-{id(self)}", redactor=Redactor(), stream=self.out)
         return Telemetry(log, Metrics("test", clock=FakeClock(), write=None), self.shelf, Redactor())
 

@@ -107,7 +107,8 @@ class FakePlace(Workplace):
             transport=FakeTransport(self.serve),
         )
 
-    def telemetry(self) -> Telemetry:
+    def telemetry(self, *, served: str = "") -> Telemetry:
+        del served
         redactor = Redactor()
         log = open_log(f"test-{id(self)}", redactor=redactor, stream=self.out)
         return Telemetry(

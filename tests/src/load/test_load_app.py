@@ -83,7 +83,8 @@ class Place(Workplace):
     def warehouse(self) -> Any:
         return self.tables
 
-    def telemetry(self) -> Telemetry:
+    def telemetry(self, *, served: str = "") -> Telemetry:
+        del served
         log = open_log(f"test-{id(self)}", redactor=Redactor(), stream=self.out)
         return Telemetry(log, Metrics("test", clock=self.tick, write=None), self.shelf, Redactor())
 
