@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from shared.pipelines.step import Step
 from shared.pipelines.values import as_text
 from shared.pipelines.work import Check, Ingest, Load, Ref, Store
 from src.pipeline.objects import PLACES
+from src.pipeline.streams import check_earlier, own_stream, slug
 
 if TYPE_CHECKING:
     from shared.ingestion.source import Source
@@ -69,7 +69,9 @@ def ingest(place: Workplace, database: Database, task: Task) -> JSON:
 def _ingest_files(
     place: Workplace, database: Database, work: Ingest, task: Task, config: Mapping[str, Any]
 ) -> JSON:
-    """Files land in the source `files`, as the stream that is named for their table."""
+    """Files land in the source `files`: in the stream of their table, or where they go into folders only, in one of
+    their own.
+    """
     from shared.ingestion.files_spec import SOURCE
     from src.pipeline.files import land
 
@@ -82,10 +84,13 @@ def _ingest_files(
             at=task.step.place,
         )
     goals = tables * len(work.inputs) if len(tables) == 1 else tables or [""] * len(work.inputs)
+    only_folders = bool(work.outputs) and not tables
+    if only_folders:
+        check_earlier(place, work, task)
     rows: dict[str, int] = {}
     into: dict[str, str] = {}
     for ref, goal in zip(work.inputs, goals, strict=True):
-        name = _slug(goal or ref.table or ref.name)
+        name = own_stream(ref, task) if only_folders else slug(goal or ref.table or ref.name)
         rows[name] = rows.get(name, 0) + sum(land(place, ref, name, task, config).values())
         into |= {name: goal} if goal else {}
     if task.cancelled():
@@ -194,10 +199,10 @@ def document_of(work: Ingest, step: Step, config: Mapping[str, Any]) -> dict[str
             own["cursor_field"] = ref.cursor_field
         if ref.primary_key:
             own["primary_key"] = list(ref.primary_key)
-        streams[_slug(ref.table.rpartition(".")[2])] = {**stream, **own}
+        streams[slug(ref.table.rpartition(".")[2])] = {**stream, **own}
     document: dict[str, JSON] = {
         "type": "sql",
-        "source": _slug(first.name),
+        "source": slug(first.name),
         "url": _url(first),
         "streams": streams,
     }
@@ -269,9 +274,3 @@ def _url(ref: Ref) -> str:
         return ref.url
     scheme, port = _DIALECTS[ref.store]
     return f"{scheme}://{ref.host}:{ref.port or port}/{ref.database}"
-
-
-def _slug(name: str) -> str:
-    """A name as sources and streams have them."""
-    text = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-    return (text if text[:1].isalpha() else f"s_{text}")[:63]

@@ -168,14 +168,48 @@ def test_what_lands_is_also_written_where_an_output_says_and_each_part_once(
 
     assert [1, 1, 0, 2] == [one["files"] for one in (first, second, third, other)]
     assert "loaded" not in first
-    assert ["in-0000000001-000.csv", "in-0000000002-000.csv"] == sorted(
-        path.name for path in Path("lake/raw").iterdir()
-    )
-    assert "id,note\n1,x\n" == Path("lake/raw/in-0000000001-000.csv").read_text()
+    names = sorted(path.name for path in Path("lake/raw").iterdir())
+    assert ["0000000001-000.csv", "0000000002-000.csv"] == [name.partition("-")[2] for name in names]
+    assert [True, True] == [name.startswith("p_in_") for name in names]
+    assert "id,note\n1,x\n" == Path("lake/raw", names[0]).read_text()
     with duckdb.connect() as connection:
         assert [(1, "x"), (2, "y")] == connection.execute(
             "select id, note from 'lake/parquet/*.parquet' order by id"
         ).fetchall()
+
+
+def test_inputs_of_one_name_do_not_mix_in_folders(run: Callable[..., Result]) -> None:
+    """Those of two steps, and those of two pipelines."""
+    step = "{{name: {0}, type: ingestion, inputs: [{{name: orders, type: file, path: in{0}/}}], outputs: [{{name: o, type: file, path: out{0}/, format: csv}}]}}"
+    for name in "abc":
+        write(f"in{name}/1.jsonl", f'{{"of":"{name}"}}\n')
+    first = run(step.format("a"), step.format("b"))
+    # The other pipeline has a step of the same name, too.
+    Path("p.yaml").write_text(
+        f"pipeline:\n  name: other\n  steps:\n    - {step.format('c').replace('name: c', 'name: a')}\n"
+    )
+    other = CliRunner().invoke(sluice, ["pipeline", "run", "p.yaml", "--json"])
+
+    assert (0, 0) == (first.exit_code, other.exit_code), other.output
+    assert [["of\na\n"], ["of\nb\n"], ["of\nc\n"]] == [
+        [path.read_text() for path in Path(f"out{name}").iterdir()] for name in "abc"
+    ]
+
+
+def test_files_of_an_earlier_version_are_not_doubled(run: Callable[..., Result]) -> None:
+    """Their stream had the name of the input alone."""
+    write("in/1.csv", "id\n1\n")
+    output(
+        run("{name: a, type: ingestion, load: false, inputs: [{name: orders, type: file, path: in/}]}"), "a"
+    )
+    write("out/orders-0000000001-000.csv", "id\n1\n")
+    step = "{name: a, type: ingestion, inputs: [{name: orders, type: file, path: in/}], outputs: [{name: o, type: file, path: out/, format: csv}]}"
+    refused = run(step)
+    Path("out/orders-0000000001-000.csv").unlink()
+
+    assert 1 == refused.exit_code
+    assert "files of an earlier version, such as orders-0000000001-000.csv" in refused.output
+    assert 1 == output(run(step), "a")["files"]
 
 
 @pytest.mark.parametrize(
