@@ -24,7 +24,7 @@ from shared.pipelines.targets.stepfunctions_bounds import (
     check_states,
 )
 from shared.pipelines.targets.stepfunctions_features import FEATURES
-from shared.pipelines.targets.stepfunctions_flow import Flow, State, gathered, limit
+from shared.pipelines.targets.stepfunctions_flow import End, Flow, State, gathered, limit
 from shared.pipelines.targets.stepfunctions_loops import PER_POLL
 from shared.pipelines.targets.stepfunctions_machine import Machine, any_of
 from shared.pipelines.targets.stepfunctions_tell import Teller
@@ -76,7 +76,7 @@ def _machine(plan: Plan, options: Options, slots: Slots) -> State:
     worker = Worker(options, slots, plan.name, plan.resources.compute_cluster, _polls(plan), names)
     machine = Machine(worker, slots, teller, labels, slots.names)
     flow = Flow()
-    _begin(flow, plan, options, slots)
+    never_began = _begin(flow, plan, options, slots)
     machine.steps(flow, plan.steps, budget_of(plan))
     if machine.faults:
         raise Misconfigured("\n".join(machine.faults))
@@ -84,7 +84,7 @@ def _machine(plan: Plan, options: Options, slots: Slots) -> State:
     (failed,) = flow.choose("(all well?)", [any_of(machine.any_failed(plan.steps, "$.failed"))])
     machine.told(flow, plan.notifications, well=True)
     flow.add("(succeeded)", {"Type": "Succeed"}, leads="")
-    flow.ends = failed
+    flow.ends = failed + never_began
     machine.told(flow, plan.notifications, well=False)
     failures = "$.failed.f0" if len(plan.steps) <= 500 else "$.failed"
     failure = {"Type": "Fail", "Error": "RunFailed", "CausePath": f"States.JsonToString({failures})"}
@@ -94,11 +94,12 @@ def _machine(plan: Plan, options: Options, slots: Slots) -> State:
     return {"Comment": comment, "QueryLanguage": "JSONPath", **limit(plan.deadline_seconds), **flow.machine()}
 
 
-def _begin(flow: Flow, plan: Plan, options: Options, slots: Slots) -> None:
-    """From the input to the state that steps start with."""
+def _begin(flow: Flow, plan: Plan, options: Options, slots: Slots) -> list[End]:
+    """From the input to the state that steps start with; returns the ends of what failed before any step."""
     flow.put("(begin)", {"in.$": "$", "nothing": None})
+    failed: list[End] = []
     if plan.max_runs is not None:
-        _queue(flow, plan.max_runs)
+        failed += _queue(flow, plan.max_runs)
     (given,) = flow.choose("(which time?)", [{"Variable": "$.in.time", "IsString": True}])
     flow.copy("(time of the start)", "$$.Execution.StartTime", "$.time")
     rest = flow.aside(given)
@@ -117,7 +118,7 @@ def _begin(flow: Flow, plan: Plan, options: Options, slots: Slots) -> None:
             "ResultSelector": {"day.$": "$.Payload"},
             "ResultPath": "$.day",
         }
-        flow.add("(day)", task)
+        failed += _sure(flow, "(day)", task, "the day of the run")
     rest = flow.aside(said)
     flow.put("(day that was asked for)", {"day.$": "$.in.date"}, "$.day")
     flow.ends += rest
@@ -140,6 +141,7 @@ def _begin(flow: Flow, plan: Plan, options: Options, slots: Slots) -> None:
         run["dates.$"] = "$.dates"
         _dates(flow)
     flow.put("(ready)", {"run": run, "p.$": "$.p", "nothing": None, "s": {}})
+    return failed
 
 
 _BEGUN = ("in", "nothing", "time", "day")
@@ -172,24 +174,41 @@ def _dates(flow: Flow) -> None:
         flow.ends += rest
 
 
-def _queue(flow: Flow, most: int) -> None:
-    """Wait until this is one of the oldest executions that run: the list has the newest first."""
+def _queue(flow: Flow, most: int) -> list[End]:
+    """Wait until this is one of the oldest executions that run: the list has the newest first. Returns what failed."""
     task = {
         "Type": "Task",
         "Resource": "arn:aws:states:::aws-sdk:sfn:listExecutions",
         "Parameters": {"StateMachineArn.$": "$$.StateMachine.Id", "StatusFilter": "RUNNING"},
         "ResultSelector": {"oldest.$": f"$.Executions[-{most}:].ExecutionArn"},
         "ResultPath": "$.turn",
-        "Retry": [
-            {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 5, "MaxAttempts": 8, "BackoffRate": 2.0}
-        ],
     }
-    flow.add("(runs)", task)
+    failed = _sure(flow, "(runs)", task, "the turn of the run")
     flow.put("(whose turn?)", {"mine.$": "States.ArrayContains($.turn.oldest, $$.Execution.Id)"}, "$.turn")
     (mine,) = flow.choose("(my turn?)", [{"Variable": "$.turn.mine", "BooleanEquals": True}])
     flow.add("(wait for a turn)", {"Type": "Wait", "Seconds": 60})
     flow.join("(runs)")
     flow.ends = mine
+    return failed
+
+
+_PATIENCE = {
+    "ErrorEquals": ["States.ALL"],
+    "IntervalSeconds": 5,
+    "MaxAttempts": 8,
+    "BackoffRate": 2.0,
+    "MaxDelaySeconds": 60,
+}
+
+
+def _sure(flow: Flow, name: str, task: State, what: str) -> list[End]:
+    """A task before any step: tried for five minutes. Returns the ends behind its failure, which the run ends with."""
+    catcher = {"ErrorEquals": ["States.ALL"], "ResultPath": "$.e"}
+    flow.add(name, task | {"Retry": [_PATIENCE], "Catch": [catcher]})
+    rest = flow.aside([(catcher, "Next")])
+    failure = f"States.Array(States.Format('{what}: {{}}', $.e.Error))"
+    flow.put(f"{name[:-1]} failed)", {"failed": {"f0.$": failure}})
+    return flow.aside(rest)
 
 
 def _jobs(plan: Plan) -> Iterator[Job]:
@@ -208,4 +227,4 @@ def _polls(plan: Plan) -> int:
     return max(10, (MOST_EVENTS * 4 // 5) // (PER_POLL * max(1, asked)))
 
 
-STEPFUNCTIONS = Target(TargetName.STEPFUNCTIONS, compile_plan, FEATURES, version=3)
+STEPFUNCTIONS = Target(TargetName.STEPFUNCTIONS, compile_plan, FEATURES, version=4)

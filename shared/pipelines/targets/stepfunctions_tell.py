@@ -11,6 +11,19 @@ from shared.pipelines.step import Method, Notifications, Place, Step, Target
 from shared.pipelines.targets.stepfunctions_flow import Flow
 from shared.pipelines.targets.target import Options
 
+_BUSY = {
+    "ErrorEquals": [
+        "Lambda.TooManyRequestsException",
+        "Lambda.ServiceException",
+        "Lambda.SdkClientException",
+        "SesV2.TooManyRequestsException",
+    ],
+    "IntervalSeconds": 5,
+    "MaxAttempts": 5,
+    "BackoffRate": 2.0,
+}
+"""What AWS did not take is sent again; what a receiver refused is not, as others may have it already."""
+
 
 @dataclass(slots=True)
 class Teller:
@@ -33,7 +46,7 @@ class Teller:
             )
             name = f"{label} (tell {'well' if well else 'failed'} {number})"
             catcher = {"ErrorEquals": ["States.ALL"], "ResultPath": None}
-            flow.add(name, {"Type": "Task", **task, "ResultPath": None, "Catch": [catcher]})
+            flow.add(name, {"Type": "Task", **task, "ResultPath": None, "Retry": [_BUSY], "Catch": [catcher]})
             flow.ends.append((catcher, "Next"))
 
     def _post(self, target: Target, text: str) -> dict[str, Any]:

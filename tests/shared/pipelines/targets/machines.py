@@ -183,6 +183,7 @@ def _services(made: Machines) -> Iterator[None]:
 def machines() -> Iterator[Machines]:
     """Moto with what it lacks, until the end of the block."""
     import moto.awslambda.models as functions
+    from moto.core.exceptions import JsonRESTError
     from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
     from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_sfn import (
         StateTaskServiceSfn,
@@ -198,6 +199,8 @@ def machines() -> Iterator[Machines]:
             payload = event.decode() if isinstance(event, bytes) else event
         try:
             return json.dumps(made.invoke(self.function_name, payload)), False, ""
+        except JsonRESTError:  # Lambda itself, which does not take the call
+            raise
         except Exception as error:  # noqa: BLE001 - as Lambda answers
             return json.dumps({"errorType": type(error).__name__, "errorMessage": str(error)}), True, ""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from moto.core.exceptions import JsonRESTError
 
 from shared.common.errors import Misconfigured
 from shared.pipelines.plan import Plan
@@ -308,6 +309,71 @@ def test_a_job_that_never_ends_is_given_up(aws: Machines) -> None:
     assert {"one": 3, "two": 1} == Counter(
         e["job_name"] for _, e in aws.calls if e["call_type"] == "get_status"
     )
+
+
+def throttled(event: Any) -> Any:
+    """Lambda takes no call, as at the limit of its concurrency."""
+    raise JsonRESTError("TooManyRequestsException", "Rate Exceeded.")
+
+
+TELLING = """  schedule: {type: cron, expression: "0 3 * * *", timezone: Europe/Berlin}
+  notifications: {on_failure: [{method: webhook, recipients: ["https://x.example.com/told"]}]}
+"""
+
+
+def test_a_throttle_before_the_first_step_is_waited_out(aws: Machines) -> None:
+    day = iter([throttled, throttled, lambda e: "2026-11-21"])
+    aws.functions["sluice-step"] = lambda e: next(day)(e)  # noqa: PLW0108 - another one for each call
+    aws.functions["a"] = lambda e: 1
+    ended = aws.run(plan_of('{name: a, type: lambda, function: a, payload: "${run.date}"}', head=TELLING))
+
+    assert "SUCCEEDED" == ended.status
+    assert ("a", "2026-11-21") == aws.calls[-1]
+    assert [5, 10] == aws.waited
+
+
+def test_a_run_that_cannot_begin_tells_people_and_fails(aws: Machines) -> None:
+    """The function for the day is throttled to the end, and once more when it is to tell."""
+    told: list[Any] = []
+
+    def step(event: Any) -> Any:
+        if "day" in event:
+            return throttled(event)
+        told.append(event["text"])
+        return throttled(event) if len(told) == 1 else None
+
+    aws.functions.update({"sluice-step": step, "a": lambda e: 1})
+    ended = aws.run(plan_of("{name: a, type: lambda, function: a}", head=TELLING))
+
+    assert ("FAILED", "RunFailed") == (ended.status, ended.error)
+    assert ["the day of the run: Lambda.TooManyRequestsException"] == ended.failed
+    assert ["p failed", "p failed"] == told
+    assert [5, 10, 20, 40, 60, 60, 60, 60, 5] == aws.waited
+    assert "a" not in aws.called()
+
+
+def test_every_task_of_a_machine_is_caught(aws: Machines) -> None:
+    """Whatever it is for: the turn, the day, a step, telling; what is inside of an attempt fails the attempt."""
+    steps = """
+        {name: a, type: lambda, function: a, notifications: {on_failure: [{method: email, recipients: [a@example.com]}]}}
+        {name: b, type: foreach, items: [1], steps: [{name: c, type: check, query: "select 1"}]}
+        {name: d, type: pipeline, pipeline: other}
+        """
+    head = TELLING + "  owners: [{name: A, email: a@example.com}]\n"
+    made = json.loads(STEPFUNCTIONS.compile(plan_of(steps, head=head), Options())["p.asl.json"])
+
+    def tasks(machine: Any) -> Iterator[tuple[str, Any]]:
+        for name, state in machine["States"].items():
+            if state["Type"] == "Task":
+                yield name, state
+            for inner in (*state.get("Branches", ()), *filter(None, [state.get("ItemProcessor")])):
+                yield from tasks(inner)
+
+    found = dict(tasks(made))
+    assert {"(runs)", "(day)", "(run) (tell failed 1)", "a", "a (tell failed 1)", "c", "d"} == set(found)
+    for name, state in found.items():
+        assert ["States.ALL"] == state["Catch"][0]["ErrorEquals"], name
+        assert name in {"a", "c", "d"} or state["Retry"], name
 
 
 def test_only_so_many_runs_are_at_once(aws: Machines) -> None:
