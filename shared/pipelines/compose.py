@@ -12,6 +12,7 @@ from shared.common.places import Key, Position, Problems
 from shared.pipelines.conditions import condition_references, parse_condition
 from shared.pipelines.kinds import Fields, work_of
 from shared.pipelines.link import Use, Uses, linked
+from shared.pipelines.outputs import output_faults
 from shared.pipelines.plan import Form, Owner, Parameter, Plan, Pool, Resources
 from shared.pipelines.spec import DefinitionSpec
 from shared.pipelines.sql_text import misplaced
@@ -39,7 +40,7 @@ from shared.pipelines.values import (
     parse_text,
     references,
 )
-from shared.pipelines.work import Call, Check, Transform
+from shared.pipelines.work import Call, Check, Ingest, Transform
 
 Path: TypeAlias = tuple[Key, ...]
 ReadFile: TypeAlias = Callable[[str], str]
@@ -184,7 +185,7 @@ class _Composer:
         return step
 
     def written_well(self, work: Work, path: Path) -> None:
-        """Faults of texts that are values and something else too: URLs and SQL."""
+        """Faults of texts that are values and something else too: URLs and SQL; and of outputs."""
         match work:
             case Call(url=url) if fault := url_fault(url):
                 self.complain((*path, "url"), fault)
@@ -192,6 +193,8 @@ class _Composer:
                 self.sql(parts, (*path, "transformation_file" if file else "transformation_query"))
             case Check(sql=Template(parts), file=file):
                 self.sql(parts, (*path, "query_file" if file else "query"))
+        for inner, fault in output_faults(work) if isinstance(work, Ingest | Transform) else ():
+            self.complain((*path, *inner), fault)
 
     def sql(self, parts: Sequence[str | Reference], path: Path) -> None:
         for reference, what in misplaced(parts):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from shared.common.errors import Misconfigured
+from shared.pipelines.outputs import path_fault
 from shared.pipelines.runner.executor import Task
 from shared.pipelines.step import Step
 from shared.pipelines.work import Ref, Write
@@ -127,6 +129,8 @@ def query(
             at=task.step.place,
         )
     name = f"{task.facts.id if write is Write.APPEND else ref.name}.{form}"
+    if fault := path_fault(ref):
+        raise Misconfigured(f'output "{ref.name}": {fault}', step=task.step.name, at=task.step.place)
     with TemporaryDirectory(prefix="sluice-step-") as folder:
         file = Path(folder) / f"rows.{form}"
         if type(cursor).__module__.startswith(("duckdb", "_duckdb")):
@@ -135,7 +139,21 @@ def query(
             cursor.execute(f"COPY sluice_rows TO {_text(file)} ({_WRITERS[form]})")
         else:
             rows = _drain(cursor, sql, values, file, form)
+        if ref.path.lower().endswith(".gz"):
+            file = _packed(file)
         return rows, put(ref, name, file, task.step)
+
+
+def _packed(file: Path) -> Path:
+    """The file as gzip, beside it; the same rows are the same bytes."""
+    packed = file.with_name(f"{file.name}.gz")
+    with (
+        file.open("rb") as source,
+        packed.open("wb") as target,
+        gzip.GzipFile("", "wb", 6, target, mtime=0) as zipped,
+    ):
+        shutil.copyfileobj(source, zipped)
+    return packed
 
 
 def _drain(cursor: Any, sql: str, values: Sequence[Any], file: Path, form: str) -> int:

@@ -216,7 +216,7 @@ def transform(database: Database, task: Task) -> JSON:
             cursor.execute(found.sql, found.values or None)
             return {"rows": _count(cursor)}
         (goal,) = work.outputs
-        query = _with_inputs(found.sql, work.inputs, database, task, files)
+        query = _with_inputs(found.sql, work.inputs, database, task, files, cursor)
         if goal.table:
             return {"rows": _fill(cursor, database, goal, Bound(query, found.values), work.write)}
         rows, _ = export.query(cursor, query, found.values, goal, work.write, task)
@@ -250,19 +250,21 @@ def quoted(database: Database, table: str) -> str:
     return ".".join(quote + name.replace(quote, quote * 2) + quote for name in names)
 
 
-def _with_inputs(sql: str, inputs: Sequence[Ref], database: Database, task: Task, files: ExitStack) -> str:
+def _with_inputs(
+    sql: str, inputs: Sequence[Ref], database: Database, task: Task, files: ExitStack, cursor: Any
+) -> str:
     """The query with its inputs as relations under their names."""
     sql = sql.strip().rstrip(";")
     if not inputs:
         return sql
     names = ", ".join(
-        f"{quoted(database, ref.name)} AS (SELECT * FROM {_relation(ref, database, task, files)})"
+        f"{quoted(database, ref.name)} AS (SELECT * FROM {_relation(ref, database, task, files, cursor)})"
         for ref in inputs
     )
     return f"WITH {names} SELECT * FROM ({sql}) AS q"
 
 
-def _relation(ref: Ref, database: Database, task: Task, files: ExitStack) -> str:
+def _relation(ref: Ref, database: Database, task: Task, files: ExitStack, cursor: Any) -> str:
     if ref.table:
         return quoted(database, f"{ref.schema}.{ref.table}" if ref.schema else ref.table)
     if ref.store in PLACES and ref.path and database.kind == "duckdb":
@@ -272,7 +274,9 @@ def _relation(ref: Ref, database: Database, task: Task, files: ExitStack) -> str
         )
         forms = {one.format for one in there}
         if len(forms) == 1:
-            return f"{_READERS[forms.pop()]}([{names}], union_by_name = true)"
+            relation = f"{_READERS[forms.pop()]}([{names}], union_by_name = true)"
+            _check_readable(cursor, relation, ref, task)
+            return relation
         raise Misconfigured(
             f'input "{ref.name}" has files of several formats: {", ".join(sorted(forms))}',
             hint="give it a path with *, such as data/*.csv", step=task.step.name, at=task.step.place,
@@ -283,6 +287,22 @@ def _relation(ref: Ref, database: Database, task: Task, files: ExitStack) -> str
         step=task.step.name,
         at=task.step.place,
     )
+
+
+def _check_readable(cursor: Any, relation: str, ref: Ref, task: Task) -> None:
+    """Raises `Violation` for files that cannot be read: in the whole query DuckDB says that the input is not there."""
+    import duckdb
+
+    try:
+        cursor.execute(f"DESCRIBE SELECT * FROM {relation}")
+    except duckdb.Error as error:
+        if task.cancelled():
+            raise
+        raise Violation(
+            f'input "{ref.name}" at {ref.path} cannot be read: {str(error).splitlines()[0]}',
+            step=task.step.name,
+            at=task.step.place,
+        ) from error
 
 
 def _fill(cursor: Any, database: Database, ref: Ref, query: Bound, write: Write) -> int | None:
