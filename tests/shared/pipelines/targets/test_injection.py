@@ -147,7 +147,7 @@ def executed(name: TargetName, path: str, data: bytes) -> Iterator[str]:
             yield from (re.sub(r'"(?:[^"\\]|\\.)*"', '""', value) for value in expressions)
         case TargetName.DAGFACTORY:
             yield from re.findall(r"\$.*", text)
-            tasks = [task for dag in safe_load(text).values() for task in dag["tasks"]]
+            tasks = [task for dag in safe_load(text).values() for task in dag.get("tasks", ())]
             rendered = [value for key, value in leaves(tasks) if key not in ("doc_md", "task_id")]
             for value in rendered:  # all else is never given to Jinja
                 yield from re.findall(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*", value, re.DOTALL)
