@@ -15,6 +15,13 @@ def output_faults(work: Ingest | Transform) -> Iterator[tuple[tuple[Key, ...], s
     """Faults of a step's outputs: the path to the key that has to change, and what is wrong."""
     if isinstance(work, Transform) and len(work.outputs) > 1:
         yield ("outputs", 1), "a transformation has one output; make a step for each"
+    if isinstance(work, Transform) and not work.outputs:
+        for number, ref in enumerate(work.inputs):
+            if ref.store in (Store.FILE, Store.S3):
+                yield (
+                    ("inputs", number),
+                    "files are read on the way to an output, and this step has none; give it one",
+                )
     for number, ref in enumerate(work.outputs):
         if ref.store not in (Store.FILE, Store.S3) or not ref.path or ref.table:
             continue

@@ -23,6 +23,7 @@ INGEST = HEAD + "      type: ingestion\n      source: s\n"
         (QUERY + "      outputs: [{name: o, type: file, path: out/y.gz, format: parquet}]\n", "call it .parquet"),
         (QUERY + "      outputs: [{name: o, type: file, path: out/y.csv.zst}]\n", "packed by gzip only"),
         (QUERY + "      write: append\n      outputs: [{name: o, type: file, path: o.csv}]\n", "nothing is appended to the file o.csv"),
+        (QUERY + "      inputs: [{name: i, type: file, path: in/}]\n", "files are read on the way to an output"),
         (INGEST + "      outputs: [{name: o, type: file, path: out/landed.csv}]\n", "an ingestion adds files, and out/landed.csv is one"),
     ],
 )  # fmt: skip
