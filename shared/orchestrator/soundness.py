@@ -17,6 +17,7 @@ from shared.common.complaints import complaints
 from shared.common.documents import Document
 from shared.common.errors import SluiceError, unknown
 from shared.common.places import Problems
+from shared.common.ways import way
 from shared.orchestrator.http_door import is_reserved
 from shared.orchestrator.settings import InputSettings, ProcessSettings
 
@@ -123,32 +124,15 @@ def _check_circles(document: Document, links: Sequence[_Link], problems: Problem
     except CycleError:
         ahead: dict[str, list[str]] = {}
         for link in links:
-            way = _way(ahead, link.target, link.source)
-            if way:
+            found = way(ahead, link.target, link.source)
+            if found:
                 problems.add(
                     document.position("links", link.number, "to"),
-                    f"processes lead in a circle: {' -> '.join([*way, link.target])}; "
+                    f"processes lead in a circle: {' -> '.join([*found, link.target])}; "
                     "an event would never come to an end: let the last one raise a new event through an input",
                 )
             else:
                 ahead.setdefault(link.source, []).append(link.target)
-
-
-def _way(ahead: Mapping[str, Sequence[str]], start: str, end: str) -> list[str]:
-    """The nodes from `start` to `end`, both among them; empty where no way leads there."""
-    came: dict[str, str] = {start: ""}
-    queue = [start]
-    for name in queue:
-        if name == end:
-            way = [name]
-            while came[way[-1]]:
-                way.append(came[way[-1]])
-            return way[::-1]
-        for following in ahead.get(name, ()):
-            if following not in came:
-                came[following] = name
-                queue.append(following)
-    return []
 
 
 def _check_paths(document: Document, problems: Problems) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from shared.common.errors import Misconfigured
+from shared.common.ways import way
 from shared.pipelines.plan import Plan, every_step
 from shared.pipelines.step import Place, Step
 from shared.pipelines.work import SubPipeline
@@ -28,8 +29,8 @@ def check_starts(plan: Plan, known: Iterable[Plan]) -> None:
     waits = {one.name: [started for _, started in _waits(one.steps)] for one in known}
     found = []
     for step, started in _waits(plan.steps):
-        if started != plan.name and (way := _way(started, plan.name, waits)):
-            names = " -> ".join([plan.name, *way])
+        if started != plan.name and (back := way(waits, started, plan.name)):
+            names = " -> ".join([plan.name, *back])
             found.append(f"{step.at('pipeline')} pipelines would wait for each other in a circle: {names}")
     if found:
         raise Misconfigured("\n".join(found))
@@ -40,20 +41,3 @@ def _waits(steps: tuple[Step, ...]) -> Iterator[tuple[Step, str]]:
     for step in every_step(steps):
         if isinstance(step.work, SubPipeline) and step.work.wait:
             yield step, step.work.pipeline
-
-
-def _way(start: str, goal: str, waits: Mapping[str, Iterable[str]]) -> list[str]:
-    """The shortest way from one pipeline to another one, both included; empty where there is none."""
-    before: dict[str, str] = {start: ""}
-    trail = [start]
-    for name in trail:  # it grows
-        if name == goal:
-            way = [name]
-            while before[way[0]]:
-                way.insert(0, before[way[0]])
-            return way
-        for other in waits.get(name, ()):
-            if other not in before:
-                before[other] = name
-                trail.append(other)
-    return []
