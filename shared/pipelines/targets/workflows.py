@@ -263,4 +263,4 @@ def _scheduler(plan: Plan, options: Options, name: str) -> dict[str, Any]:
     }
 
 
-WORKFLOWS = Target(TargetName.WORKFLOWS, compile_plan, FEATURES, version=4)
+WORKFLOWS = Target(TargetName.WORKFLOWS, compile_plan, FEATURES, version=5)

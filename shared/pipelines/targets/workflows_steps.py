@@ -107,10 +107,10 @@ class Writer:
                 run = self._each(step, work, label, number, values, inside, depth)
             case Branch(condition):
                 run = _chose(values, values.condition(condition), f"o{number}", label)
-            case Wait() as wait:
-                run = _wait(wait, values, label)
-            case _:
-                call = self.works.call(step, values)
+            case Wait(until=None, seconds=seconds):
+                run = [{f"{label}_sleep": {"call": "sys.sleep", "args": {"seconds": ceil(seconds or 0)}}}]
+            case work:
+                call = _until(work, values) if isinstance(work, Wait) else self.works.call(step, values)
                 run = _attempts(step, call, values, f"o{number}", state, self.used)
         run.append(
             {
@@ -236,11 +236,11 @@ def _chose(values: Values, found: str, output: str, label: str) -> Steps:
     return [*values.steps, {f"{label}_choose": {"assign": [{output: f"${{{found}}}"}]}}]
 
 
-def _wait(wait: Wait, values: Values, label: str) -> Steps:
-    if wait.until is None:
-        return [{f"{label}_sleep": {"call": "sys.sleep", "args": {"seconds": ceil(wait.seconds or 0)}}}]
-    until = values.value(wait.until)
-    return [*values.steps, {f"{label}_sleep": {"call": "sys.sleep_until", "args": {"time": until}}}]
+def _until(wait: Wait, values: Values) -> dict[str, Any]:
+    """An attempt like any other: what is given may be no instant."""
+    assert wait.until is not None
+    time = values.value(wait.until)
+    return {"call": "sys.sleep_until", "args": {"time": time}, "result": f"{values.label}_result"}
 
 
 def _attempts(

@@ -94,8 +94,11 @@ http.request = request
 
 
 def sleep_until(time: str) -> None:
-    """Google takes any instant of ISO 8601, and one that is over does not wait."""
-    left = datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp() - system.now()
+    """Google takes any instant of ISO 8601, and does not wait for one that is over; another text is an error."""
+    try:
+        left = datetime.fromisoformat(str(time).replace("Z", "+00:00")).timestamp() - system.now()
+    except ValueError as error:
+        raise emulator.WorkflowError({"message": str(error), "tags": ["ValueError"]}) from None
     if left > 0:
         WAITED.append(left)
 

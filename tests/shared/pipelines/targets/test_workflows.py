@@ -307,6 +307,22 @@ def test_a_secret_that_is_refused_fails_the_attempt_of_its_step_and_nothing_else
     assert {"LATE": 2, "GONE": 2, "ok": 2, "told": 1, "executions": 1} == Counter(n for n, _ in google.calls)
 
 
+def test_what_is_no_instant_fails_the_step_that_waits_for_it_and_nothing_else(google: Emulator) -> None:
+    plan = plan_of(
+        """
+        {name: late, type: wait, until: "${params.at}"}
+        {name: behind, type: call, url: "https://x.example.com/ok", depends_on: [late]}
+        {name: beside, type: call, url: "https://x.example.com/ok"}
+        """,
+        head='  parameters: {at: soon}\n  notifications: {on_failure: [{method: webhook, recipients: ["https://x.example.com/told"]}]}\n',
+    )
+    google.functions.update(ok=lambda e: 1, told=lambda e: 1)
+    ended = google.run(compiled(plan))
+
+    assert ["late"] == ended["error"]["failed"]
+    assert {"ok": 1, "told": 1} == Counter(name for name, _ in google.calls if name != "executions")
+
+
 def test_a_run_waits_until_it_is_one_of_the_oldest(google: Emulator) -> None:
     """The list has the newest first: one is older than this, then none."""
     answers = iter([["this", "old"], ["new", "this"]])
