@@ -1,4 +1,7 @@
-"""Which pipelines wait for which: one that waits for itself, directly or through others, never ends."""
+"""Which pipelines wait for which, and which begin after which.
+
+One that does so with itself, directly or through others, never ends, or never stops beginning.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from shared.common.errors import Misconfigured
 from shared.common.ways import way
 from shared.pipelines.plan import Plan, every_step
+from shared.pipelines.schedule import Event, Schedule
 from shared.pipelines.step import Place, Step
 from shared.pipelines.work import SubPipeline
 
@@ -23,17 +27,31 @@ def own_starts(name: str, steps: tuple[Step, ...]) -> Iterator[tuple[Place, str]
 
 
 def check_starts(plan: Plan, known: Iterable[Plan]) -> None:
-    """Raises `Misconfigured` with the place of each step by which a pipeline waits for itself through others, as far
-    as these are among `known`.
+    """Raises `Misconfigured` with the place of each step by which a pipeline waits for itself through others, and of a
+    schedule by which its success makes it begin again, as far as the others are among `known`.
     """
+    known = tuple(known)
     waits = {one.name: [started for _, started in _waits(one.steps)] for one in known}
+    after = {one.name: _after(one) for one in known}
     found = []
+    for other in _after(plan):
+        if back := way(after, other, plan.name):
+            names = " after ".join([plan.name, *back])
+            found.append(f"{plan.at('schedule', 'expression')} this would begin again and again: {names}")
     for step, started in _waits(plan.steps):
         if started != plan.name and (back := way(waits, started, plan.name)):
             names = " -> ".join([plan.name, *back])
             found.append(f"{step.at('pipeline')} pipelines would wait for each other in a circle: {names}")
     if found:
         raise Misconfigured("\n".join(found))
+
+
+def _after(plan: Plan) -> list[str]:
+    """The pipeline whose success begins a run of this one, if there is one."""
+    match plan.schedule:
+        case Schedule(Event(name)) if name.startswith("pipeline:"):
+            return [name.removeprefix("pipeline:")]
+    return []
 
 
 def _waits(steps: tuple[Step, ...]) -> Iterator[tuple[Step, str]]:

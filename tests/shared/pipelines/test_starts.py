@@ -33,6 +33,28 @@ def test_a_level_file_that_waits_for_itself_is_refused() -> None:
         read_definition(json.dumps(data), file="d/p.json")
 
 
+def after(name: str, other: str) -> Plan:
+    schedule = f"{{type: event, expression: 'pipeline:{other}'}}"
+    text = (
+        f"pipeline:\n  name: {name}\n  schedule: {schedule}\n  steps: [{{name: a, type: wait, duration: 1}}]"
+    )
+    return read_definition(text, file=f"{name}.yaml")
+
+
+def test_pipelines_whose_success_begins_each_other_are_refused_each_at_its_schedule() -> None:
+    a, b, c = after("a", "b"), after("b", "a"), after("c", "a")
+
+    for plan, order in ((a, "a after b after a"), (b, "b after a after b")):
+        with pytest.raises(
+            Misconfigured, match=rf"{plan.name}.yaml:3:27 this would begin again and again: {order}$"
+        ):
+            check_starts(plan, [a, b, c])
+    with pytest.raises(Misconfigured, match=r"d after d$"):
+        check_starts(after("d", "d"), [after("d", "d")])
+    check_starts(c, [a, b, c])
+    check_starts(a, [a, c])
+
+
 def test_a_pipeline_may_start_itself_without_waiting() -> None:
     assert 1 == len(starting("p", "p", "      wait: false\n").steps)
 
