@@ -30,16 +30,19 @@ def check_starts(plan: Plan, known: Iterable[Plan]) -> None:
     """Raises `Misconfigured` with the place of each step by which a pipeline waits for itself through others, and of a
     schedule by which its success makes it begin again, as far as the others are among `known`.
     """
+    started, begins_after = [*_waits(plan.steps)], _after(plan)
+    if not (started or begins_after):
+        return  # most have nothing to do with others, and there may be thousands of those
     known = tuple(known)
-    waits = {one.name: [started for _, started in _waits(one.steps)] for one in known}
+    waits = {one.name: [name for _, name in _waits(one.steps)] for one in known}
     after = {one.name: _after(one) for one in known}
     found = []
-    for other in _after(plan):
+    for other in begins_after:
         if back := way(after, other, plan.name):
             names = " after ".join([plan.name, *back])
             found.append(f"{plan.at('schedule', 'expression')} this would begin again and again: {names}")
-    for step, started in _waits(plan.steps):
-        if started != plan.name and (back := way(waits, started, plan.name)):
+    for step, other in started:
+        if other != plan.name and (back := way(waits, other, plan.name)):
             names = " -> ".join([plan.name, *back])
             found.append(f"{step.at('pipeline')} pipelines would wait for each other in a circle: {names}")
     if found:
