@@ -201,7 +201,9 @@ def test_invocations_of_two_seconds_land_the_same_bytes_as_a_long_one(
         invocations += 1
         try:
             event = invoke(pieces, event, seconds=2.0)
-        except Transient:  # the other stream had all the time of this clock; the state machine invokes it once more
+        except (
+            Transient
+        ):  # the other stream had all the time of this clock; the state machine invokes it once more
             assert invocations < 100
             continue
         assert invocations < 100
