@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from shared.common.documents import Document, read_json_document
-from shared.common.errors import Misconfigured, SluiceError, Superseded, Transient
+from shared.common.errors import Misconfigured, SluiceError, Transient
 from shared.orchestrator import change
 from shared.orchestrator.configuration import Configuration, Kinds
+from shared.orchestrator.faults import Outdated
 from shared.orchestrator.http_server import HttpServer
 from shared.orchestrator.journal import Store, Versioned, Written
 from shared.orchestrator.settings import Surroundings
@@ -108,10 +109,7 @@ class Dispatcher:
             made = self.parse(document)
             current = self.journal.document().number
             if current != after:
-                raise Superseded(
-                    f"the document is at version {current}, and this change was made on version {after}",
-                    hint="read it again, and make the change on what it is now",
-                )
+                raise Outdated(current, after=after)
             graph = made.graph()
             self.supervisor.check(graph)
             at = self.around.clock.now().timestamp()

@@ -9,7 +9,8 @@ Transient     ├── NonZeroExit        a command or a container ended with a
               ├── Failed             what a process asked answered that it went wrong
               ├── TimedOut           a process took longer than it may
               └── Busy               more events wait than may: the input holds its own until there is room
-Superseded    └── Fenced             another replica took over what this one did not look after in time
+Superseded    ├── Fenced             another replica took over what this one did not look after in time
+              └── Outdated           a change was made on a version of the document that is not the last one
 """
 
 from __future__ import annotations
@@ -76,6 +77,14 @@ class TimedOut(Transient):
 
 class Busy(Transient):
     pass
+
+
+class Outdated(Superseded):
+    def __init__(self, current: int, *, after: int) -> None:
+        super().__init__(
+            f"the document is at version {current}, and this change was made on version {after}",
+            hint="read it again, and make the change on what it is now",
+        )
 
 
 class Fenced(Superseded):

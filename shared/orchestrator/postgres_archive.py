@@ -8,8 +8,8 @@ from typing import Any
 
 import psycopg
 
-from shared.common.errors import Superseded
 from shared.orchestrator import postgres_schema as sql
+from shared.orchestrator.faults import Outdated
 from shared.orchestrator.journal import Kept, Outcome, Phase, Standing, Versioned, Written
 from shared.orchestrator.journal_rows import document_body, kept_of, outcome_of, versioned
 
@@ -119,10 +119,7 @@ class PostgresArchive:
                 {"id": after + 1, "body": body, "at": at, "note": note},
             ).fetchone()
         if row is None:
-            raise Superseded(
-                f"the document is at version {self.document().number}, and this change was made on version {after}",
-                hint="read it again, and make the change on what it is now",
-            )
+            raise Outdated(self.document().number, after=after)
         return after + 1
 
     def outcomes(

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from shared.common.errors import Superseded
 from shared.orchestrator import sqlite_schema as sql
+from shared.orchestrator.faults import Outdated
 from shared.orchestrator.journal import Kept, Outcome, Phase, Standing, Versioned, Written
 from shared.orchestrator.journal_rows import document_body, kept_of, outcome_of, versioned
 
@@ -107,10 +107,7 @@ class SqliteArchive:
         with self._writing() as connection:
             current = connection.execute("SELECT coalesce(max(id), 0) FROM document").fetchone()[0]
             if current != after:
-                raise Superseded(
-                    f"the document is at version {current}, and this change was made on version {after}",
-                    hint="read it again, and make the change on what it is now",
-                )
+                raise Outdated(current, after=after)
             row = (after + 1, document_body(document, written), at, note)
             connection.execute("INSERT INTO document (id, body, at, note) VALUES (?, ?, ?, ?)", row)
         return after + 1

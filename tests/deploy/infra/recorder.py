@@ -11,6 +11,17 @@ import botocore.handlers
 from shared.aws.clients import _make
 from tests.deploy.infra.policy import Call
 
+ON_BEHALF = {
+    "logs:CreateLogStream": "Lambda writes the log on behalf of the function",
+    "logs:PutLogEvents": "Lambda writes the log on behalf of the function",
+    "xray:PutTraceSegments": "Lambda sends the traces on behalf of the function",
+    "xray:PutTelemetryRecords": "Lambda sends the traces on behalf of the function",
+    "sqs:ReceiveMessage": "Lambda takes the messages on behalf of the function",
+    "sqs:DeleteMessage": "Lambda takes the messages on behalf of the function",
+    "sqs:GetQueueAttributes": "Lambda looks at the queue on behalf of the function",
+}
+"""What no recording of a function's calls can show, and why its role may do it all the same."""
+
 #: Operation -> the action that IAM asks for, and what S3 does with the key of the bucket on behalf of the caller.
 ACTIONS = {
     ("s3", "GetObject"): ("s3:GetObject", "kms:Decrypt"),

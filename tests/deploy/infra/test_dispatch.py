@@ -25,7 +25,7 @@ from src.deploying.template import generated
 from src.workplace import Workplace
 from tests.deploy.infra.account import Account, account, boundary
 from tests.deploy.infra.policy import Call, allowed, listed, statements
-from tests.deploy.infra.recorder import recorded
+from tests.deploy.infra.recorder import ON_BEHALF, recorded
 from tests.deploy.infra.test_stack import linted
 
 SECRET = "what webhooks are signed with"
@@ -55,15 +55,9 @@ BUCKET = "arn:aws:s3:::sluice-dev-landing-123456789012-us-east-1"
 
 #: What a role may do although no call of the code was seen doing it.
 REASONS = {
-    "logs:CreateLogStream": "Lambda writes the log on behalf of the function",
-    "logs:PutLogEvents": "Lambda writes the log on behalf of the function",
-    "xray:PutTraceSegments": "Lambda sends the traces on behalf of the function",
-    "xray:PutTelemetryRecords": "Lambda sends the traces on behalf of the function",
-    "sqs:ReceiveMessage": "Lambda takes the messages on behalf of the function",
-    "sqs:DeleteMessage": "Lambda takes the messages on behalf of the function",
-    "sqs:GetQueueAttributes": "Lambda looks at the queue on behalf of the function",
+    **ON_BEHALF,
     "dispatch kms:GenerateDataKey": "DynamoDB asks for it on behalf of who writes into a table with such a key",
-    "ecs:RunTask": "moto runs no task; tests/shared/orchestrator/processes runs them against a fake",
+    "ecs:RunTask": "moto runs no task; tests/shared/orchestrator/test_cloud_kinds.py runs them against a fake",
     "ecs:DescribeTasks": "the same",
     "ecs:StopTask": "the same",
     "iam:PassRole": "the same",

@@ -20,7 +20,7 @@ from src.weave.work import Bench
 from src.workplace import Workplace
 from tests.deploy.infra.account import Account, account
 from tests.deploy.infra.policy import Call, allowed, listed, statements
-from tests.deploy.infra.recorder import recorded
+from tests.deploy.infra.recorder import ON_BEHALF, recorded
 
 SECRET = "what github signs with"
 WEAVE = """
@@ -46,13 +46,7 @@ ROLES = {"hook": "sluice-dev-hook", "weave": "sluice-dev-weave"}
 
 #: What a role may do although no call of the code was seen doing it.
 REASONS = {
-    "logs:CreateLogStream": "Lambda writes the log on behalf of the function",
-    "logs:PutLogEvents": "Lambda writes the log on behalf of the function",
-    "xray:PutTraceSegments": "Lambda sends the traces on behalf of the function",
-    "xray:PutTelemetryRecords": "Lambda sends the traces on behalf of the function",
-    "sqs:ReceiveMessage": "Lambda takes the messages on behalf of the function",
-    "sqs:DeleteMessage": "Lambda takes the messages on behalf of the function",
-    "sqs:GetQueueAttributes": "Lambda looks at the queue on behalf of the function",
+    **ON_BEHALF,
     "s3:ListBucket arn:aws:s3:::acme-mwaa": "without it S3 does not say that an object is not there",
     "dynamodb:DeleteItem": "what could not be queued is not remembered (Powertools takes its mark away)",
 }
